@@ -1,0 +1,29 @@
+"""A code by mail: put into the outbox within its limits, or refused."""
+
+from datetime import datetime
+
+from accounts.models import Account
+from factors.backup_email import LIFE
+from factors.refusal import Refusal
+from mail import messages, outbox
+
+
+def put(
+    account: Account,
+    address: str,
+    code: str,
+    made_at: datetime,
+    nonce: str,
+    *,
+    purpose: str,
+    series: str,
+    at: datetime,
+) -> Refusal | None:
+    """Mail a code to an address in canonical form, or say why not now (S-077)."""
+    message = messages.verification_code(account.name, code, made_at + LIFE, at, purpose)
+    wait = outbox.put_code(message, account.id, address, series, nonce, at)
+    if wait is None:
+        return None
+    if wait.until is None:
+        return Refusal("no_more_mails")
+    return Refusal("too_many_mails", {"time": wait.until})

@@ -1,0 +1,152 @@
+"""The gate: one verdict, one before_request, default deny (S-001, S-002)."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from flask import Flask, Response, request, session, url_for
+from sqlalchemy import update
+
+import clock
+import web
+from accounts.models import PENDING, SignIn
+from accounts.visitor import Visitor, visitor
+from db import db
+
+SEEN_EVERY_SECONDS = 60
+NEVER_NEXT = ("/setup", "/signin", "/signout")
+
+
+class Verdict(StrEnum):
+    """What a visitor may enter."""
+
+    ANONYMOUS = "anonymous"
+    REPLAY = "replay"
+    CHALLENGE = "challenge"
+    SET_UP = "set_up"
+    OPEN = "open"
+
+
+EVERYBODY = {"static", "home", "health", "favicon", "help_page", "signin.sign_out"}
+"""Endpoints that need no sign-in at all."""
+
+LISTS: dict[Verdict, set[str]] = {
+    Verdict.ANONYMOUS: EVERYBODY | {"signin.show", "signin.submit"},
+    Verdict.REPLAY: {"wizard.submit"},
+    Verdict.CHALLENGE: EVERYBODY
+    | {
+        "signin.show",
+        "signin.submit",
+        "challenge.show",
+        "challenge.submit",
+        "challenge.other_way",
+        "challenge.backup_code",
+        "challenge.submit_backup_code",
+        "challenge.backup_email",
+        "challenge.send_email",
+        "challenge.email_code",
+        "challenge.submit_email_code",
+    },
+    Verdict.SET_UP: EVERYBODY
+    | {
+        "wizard.required",
+        "wizard.show",
+        "wizard.view",
+        "wizard.seen",
+        "wizard.submit",
+        "wizard.leave",
+        "wizard.download",
+        "proof.show",
+        "proof.submit",
+    },
+}
+"""What may be entered below `open`; whatever is not listed is denied."""
+
+HOME = {
+    Verdict.ANONYMOUS: "signin.show",
+    Verdict.REPLAY: "signin.show",
+    Verdict.CHALLENGE: "challenge.show",
+    Verdict.SET_UP: "wizard.required",
+    Verdict.OPEN: "security.show",
+}
+"""The page of each verdict."""
+
+ONLY_BELOW_OPEN = LISTS[Verdict.CHALLENGE] - EVERYBODY
+"""Pages that somebody fully signed in has no use for."""
+
+
+def verdict(found: Visitor | None, at: datetime) -> Verdict:
+    """Return what the visitor may enter, a pure function of dated facts."""
+    if found is None or not found.sign_in.is_alive(at):
+        return Verdict.ANONYMOUS
+    if found.is_spent:
+        return Verdict.REPLAY
+    if found.owes_second_factor(at):
+        waiting = at < found.sign_in.first_at + PENDING
+        return Verdict.CHALLENGE if waiting else Verdict.ANONYMOUS
+    if found.asked_by is not None and found.authenticator is None:
+        return Verdict.SET_UP
+    return Verdict.OPEN
+
+
+def home_of(found: Visitor | None, at: datetime) -> str:
+    """Return the address of the page that the verdict leads to."""
+    return url_for(HOME[verdict(found, at)])
+
+
+def check() -> Response | None:
+    """Let the request in or answer it: the one before_request that decides."""
+    if request.routing_exception is not None:
+        # An untrusted Host or an unknown path is refused before anything is read.
+        raise request.routing_exception
+    if request.endpoint == "static":
+        return None
+    if not _is_own_post():
+        return web.error_page(403)
+    found, at = visitor(), clock.now()
+    given = verdict(found, at)
+    if given is Verdict.OPEN:
+        if request.endpoint in ONLY_BELOW_OPEN:
+            return web.go(url_for(HOME[given]))
+        return None
+    if request.endpoint in LISTS[given]:
+        return None
+    if given is Verdict.ANONYMOUS:
+        _remember_next()
+    return web.turn_away(url_for(HOME[given]), 403 if given is Verdict.SET_UP else 401)
+
+
+def _is_own_post() -> bool:
+    """Tell whether a POST comes from a page of ours (S-131)."""
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        return True
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")
+    return origin is None or origin == request.host_url.rstrip("/")
+
+
+def note_seen(response: Response) -> Response:
+    """Note that the sign-in is in use, at most once a minute, after the page's own work."""
+    found, at = visitor(), clock.now()
+    if request.endpoint == "static" or found is None or found.is_spent:
+        return response
+    sign_in_id, seen_at = found.sign_in.id, found.sign_in.seen_at
+    if (at - seen_at).total_seconds() > SEEN_EVERY_SECONDS:
+        db.session.rollback()  # the page's own work is committed; a read may still be open
+        db.session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=at))
+        db.session.commit()
+    return response
+
+
+def _remember_next() -> None:
+    """Keep where somebody wanted to go; never a wizard or action page (S-150)."""
+    path = request.full_path.removesuffix("?")
+    if request.method == "GET" and web.is_safe_path(path) and not path.startswith(NEVER_NEXT):
+        session["next"] = path
+
+
+def init_app(app: Flask) -> None:
+    """Put the gate in front of everything."""
+    app.before_request(check)
+    app.after_request(note_seen)

@@ -1,0 +1,183 @@
+"""Account, Organisation, Membership, SignIn: who signs in, and who can require what."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+import keys
+from db import Model, choice, db
+from factors.throttle import Throttle
+
+IDLE = timedelta(hours=1)
+"""How long a sign-in lives without a request (NIST 800-63B section 2.2.3; S-119)."""
+OVERALL = timedelta(hours=24)
+"""How long a sign-in lives at all."""
+PENDING = timedelta(minutes=10)
+"""How long a sign-in waits for its second factor (S-005)."""
+PROOF = timedelta(minutes=5)
+"""How old a proof may be for a sensitive act (S-047)."""
+REPLAY = timedelta(minutes=1)
+"""How long a spent token may ask again for the answer that renewed it."""
+
+
+class Enforcement(StrEnum):
+    """How firmly an organisation asks for two-factor authentication."""
+
+    OFF = "off"
+    SOFT = "soft"
+    HARD = "hard"
+
+
+class Role(StrEnum):
+    """What a person is in an organisation."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+
+class Account(Model):
+    """A person who signs in."""
+
+    __tablename__ = "accounts"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    password_hash: Mapped[str | None]
+    password_at: Mapped[datetime]
+    records_issued: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+    @property
+    def next_label(self) -> str:
+        """The label that the next record in this person's app will have."""
+        return record_label(self.email, self.records_issued + 1)
+
+    @classmethod
+    def create(cls, email: str, name: str, password_hash: str, at: datetime) -> "Account":
+        """Add a person with their throttle. `email` is canonical already."""
+        account = cls(
+            email=email,
+            name=name,
+            password_hash=password_hash,
+            password_at=at,
+            created_at=at,
+        )
+        db.session.add(account)
+        db.session.flush()
+        db.session.add(Throttle(account_id=account.id))
+        return account
+
+
+def record_label(email: str, number: int) -> str:
+    """Return the label of the n-th record issued: the address, then with " #2", " #3", …"""
+    return email if number == 1 else f"{email} #{number}"
+
+
+class Organisation(Model):
+    """A group that can require two-factor authentication of its members."""
+
+    __tablename__ = "organisations"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    enforcement: Mapped[Enforcement] = mapped_column(choice(Enforcement))
+    created_at: Mapped[datetime]
+
+
+class Membership(Model):
+    """The tie between a person and an organisation."""
+
+    __tablename__ = "memberships"
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    role: Mapped[Role] = mapped_column(choice(Role))
+
+
+class SignIn(Model):
+    """One signed-in browser, kept on the server (S-110)."""
+
+    __tablename__ = "sign_ins"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    spent_hash: Mapped[str | None] = mapped_column(index=True)
+    renewed_at: Mapped[datetime | None]
+    first_factor: Mapped[str]
+    first_at: Mapped[datetime]
+    second_factor: Mapped[str | None]
+    second_at: Mapped[datetime | None]
+    proved_at: Mapped[datetime]
+    proof_for: Mapped[str | None]
+    next_path: Mapped[str | None]
+    device_id: Mapped[int | None] = mapped_column(
+        ForeignKey("trusted_devices.id", ondelete="SET NULL")
+    )
+    browser: Mapped[str]
+    system: Mapped[str]
+    seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    def is_alive(self, at: datetime) -> bool:
+        """Tell whether it was neither ended nor left idle nor has become too old."""
+        return self.ended_at is None and at < self.seen_at + IDLE and at < self.first_at + OVERALL
+
+    def is_proved(self, at: datetime) -> bool:
+        """Tell whether a proof is fresh enough for a sensitive act."""
+        return at < self.proved_at + PROOF
+
+    def renew(self, token: str, at: datetime) -> str:
+        """Give the sign-in a new token and return it; the old one is dead (S-111).
+
+        The new token follows from the old one and a server key, so that the
+        lost answer of a finishing POST can be given again with the same cookie
+        although only hashes are stored.
+        """
+        new = renewed(token)
+        self.spent_hash, self.token_hash = keys.token_hash(token), keys.token_hash(new)
+        self.renewed_at = at
+        return new
+
+    def pass_second(self, factor: str, token: str, at: datetime) -> str:
+        """Note the second factor, which is a proof as well; return the new token."""
+        self.second_factor, self.second_at, self.proved_at = factor, at, at
+        return self.renew(token, at)
+
+    def end(self, at: datetime) -> None:
+        self.ended_at = at
+
+
+def renewed(token: str) -> str:
+    """Return the token that follows `token`."""
+    return keys.ring().mac("renewed sign-in", token.encode()).hex()
+
+
+def end_pending(account_id: int, at: datetime) -> None:
+    """End every half sign-in of the account: its second factor is paused (S-094)."""
+    db.session.execute(
+        update(SignIn)
+        .where(
+            SignIn.account_id == account_id,
+            SignIn.second_at.is_(None),
+            SignIn.device_id.is_(None),
+            SignIn.ended_at.is_(None),
+        )
+        .values(ended_at=at)
+    )
+
+
+def end_others(sign_in: SignIn, at: datetime) -> None:
+    """End every other sign-in of the person (S-050)."""
+    db.session.execute(
+        update(SignIn)
+        .where(
+            SignIn.account_id == sign_in.account_id,
+            SignIn.id != sign_in.id,
+            SignIn.ended_at.is_(None),
+        )
+        .values(ended_at=at)
+    )

@@ -1,0 +1,84 @@
+"""Confirm it is you: a fresh proof before a sensitive act (S-047).
+
+With two-factor on it is an app code or a backup code, otherwise the password.
+A trusted device is no proof (S-118).
+"""
+
+from datetime import datetime
+
+from flask import Blueprint, Response, request, url_for
+
+import clock
+import cookies
+import web
+from accounts import events, password, password_tries, second_factor
+from accounts.forms import ProofForm
+from accounts.visitor import Visitor, me
+from db import db
+from factors import backup_codes, trusted_device
+from factors.refusal import Refusal
+from factors.typed import digits
+
+bp = Blueprint("proof", __name__)
+
+
+def ask(page: str) -> Response:
+    """Ask for a proof and lead to `page` afterwards, an address made by ourselves."""
+    me().sign_in.proof_for = page
+    db.session.commit()
+    return web.go(url_for("proof.show"))
+
+
+@bp.get("/signin/confirm")
+def show() -> Response:
+    """Ask for a code or the password."""
+    return _page(None, 200)
+
+
+@bp.post("/signin/confirm")
+def submit() -> Response:
+    """Take the proof; the sign-in gets a new token with it."""
+    found, form, at = me(), ProofForm.posted(), clock.now()
+    refusal = prove(found, form, at)
+    if refusal is not None:
+        db.session.commit()
+        waits = refusal.reason in {"locked_proof", "password_wait"}
+        return _page(refusal, 429 if waits else 422)
+    page = found.sign_in.proof_for or url_for("home")
+    found.sign_in.proof_for, found.sign_in.proved_at = None, at
+    found.keep(found.sign_in.renew(found.token, at))
+    db.session.commit()
+    return web.go(page)
+
+
+def prove(found: Visitor, form: ProofForm, at: datetime) -> Refusal | None:
+    """Return why this is no proof that the visitor is who they say, or None."""
+    if found.authenticator is None:
+        return _by_password(found, form.password.data or "", at)
+    is_backup = len(digits(form.code.data)) == backup_codes.DIGITS
+    spend = second_factor.backup_code if is_backup else second_factor.app_code
+    refusal = spend(found, form.code.data, at)
+    if refusal is not None and refusal.reason == "locked":
+        return Refusal("locked_proof", refusal.values)
+    return refusal
+
+
+def _by_password(found: Visitor, secret: str, at: datetime) -> Refusal | None:
+    """Check the password without an open transaction, within the budget of this browser."""
+    account = found.account
+    device = trusted_device.recognise(account.id, cookies.device_token(request))
+    bucket = password_tries.bucket(account.email, device.id if device else None)
+    if wait := password_tries.waiting(bucket, at):
+        return wait
+    stored = account.password_hash
+    db.session.commit()
+    if password.matches(stored, secret):
+        events.record("proof", account.id, at, factor="password")
+        return None
+    wait = password_tries.charge(bucket, at)
+    events.record("proof", account.id, at, factor="password", result="refused")
+    return wait or Refusal("password")
+
+
+def _page(refusal: Refusal | None, status: int) -> Response:
+    return web.render("accounts/confirm.html", status, refusal=refusal)

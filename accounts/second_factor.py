@@ -1,0 +1,119 @@
+"""The verbs of the second factor: each spends one code within the account's budget."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import request
+from sqlalchemy import select
+
+import cookies
+import web
+from accounts import code_mail, events
+from accounts.models import end_pending
+from accounts.visitor import Visitor
+from db import db
+from factors import backup_codes, throttle, trusted_device
+from factors.authenticator import malformed_code as malformed_app_code
+from factors.backup_email import BackupEmail, EmailCode
+from factors.backup_email import malformed_code as malformed_email_code
+from factors.refusal import Refusal
+
+
+def app_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
+    """Spend a code of the bound app."""
+    authenticator = found.authenticator
+    if authenticator is None:
+        return Refusal("proof_old")
+    if malformed := malformed_app_code(typed):
+        return malformed
+    return _spend(found, "app", at, lambda: authenticator.accept(typed, at))
+
+
+def backup_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
+    """Spend a backup code."""
+    if malformed := backup_codes.malformed_code(typed):
+        return malformed
+    return _spend(
+        found,
+        "backup code",
+        at,
+        lambda: backup_codes.consume(found.account.id, typed, at),
+    )
+
+
+def email_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
+    """Spend the code mailed for this pending sign-in."""
+    if malformed := malformed_email_code(typed):
+        return malformed
+    newest = newest_email_code(found)
+    if newest is None:
+        return Refusal("email_unknown")
+    return _spend(found, "backup email", at, lambda: newest.consume(typed, at))
+
+
+def _spend(
+    found: Visitor, factor: str, at: datetime, check: Callable[[], Refusal | None]
+) -> Refusal | None:
+    """Run a check within the budget, with its event; a lock ends pending sign-ins."""
+    refusal = throttle.guard(found.account.id, at, check)
+    if refusal is not None and refusal.reason == "locked":
+        end_pending(found.account.id, at)
+    result = "accepted" if refusal is None else f"refused: {refusal.reason}"
+    events.record("second factor", found.account.id, at, factor=factor, result=result)
+    return refusal
+
+
+def newest_email_code(found: Visitor) -> EmailCode | None:
+    """Return the newest code mailed for this pending sign-in."""
+    return db.session.scalar(
+        select(EmailCode)
+        .where(EmailCode.sign_in_id == found.sign_in.id, EmailCode.used_at.is_(None))
+        .order_by(EmailCode.id.desc())
+        .limit(1)
+    )
+
+
+def backup_address(found: Visitor) -> str | None:
+    """Return the confirmed backup address of the visitor."""
+    return db.session.scalar(
+        select(BackupEmail.address).where(BackupEmail.account_id == found.account.id)
+    )
+
+
+def mail_code(found: Visitor, at: datetime) -> Refusal | None:
+    """Put a code for this pending sign-in into the outbox; within its life the same one."""
+    address = backup_address(found)
+    if address is None:
+        return Refusal("no_more_mails")
+    code = newest_email_code(found)
+    if code is None or at >= code.ends_at:
+        code = EmailCode.issue(found.account.id, found.sign_in.id, at)
+    return code_mail.put(
+        found.account,
+        address,
+        code.code,
+        code.made_at,
+        code.nonce,
+        purpose="sign in",
+        series=f"sign-in {found.sign_in.id}",
+        at=at,
+    )
+
+
+def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> str | None:
+    """Note the passed second factor and the browser; return a new device token, if one is due.
+
+    Trust is given only after an app code (S-117); a new token each time, so
+    that a copy of an older one is worth nothing.
+    """
+    found.keep(found.sign_in.pass_second(factor, found.token, at))
+    device = trusted_device.recognise(found.account.id, cookies.device_token(request))
+    if device is not None:
+        device.last_used_at = at
+        if not trust:
+            return None
+        db.session.delete(device)
+    authenticator_id = found.authenticator.id if trust and found.authenticator else None
+    browser, system = web.browser_and_system()
+    _, token = trusted_device.remember(found.account.id, browser, system, at, authenticator_id)
+    return token

@@ -1,0 +1,151 @@
+"""Signing in with email and password, and signing out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, Response, request, session, url_for
+from sqlalchemy import select
+
+import addresses
+import clock
+import cookies
+import keys
+import web
+from accounts import events, gate, password, password_tries, visitor
+from accounts.forms import SignInForm
+from accounts.models import Account, SignIn
+from accounts.visitor import Visitor
+from db import db
+from factors import throttle, trusted_device
+from factors.refusal import Refusal
+from factors.trusted_device import TrustedDevice
+
+bp = Blueprint("signin", __name__)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the database knows of an address before the password is read."""
+
+    address: str
+    account: Account | None
+    device: TrustedDevice | None
+    bucket: str
+
+
+@bp.get("/signin")
+def show() -> Response:
+    """Show the sign-in form; a half sign-in goes on."""
+    return _page(None, "", 200)
+
+
+@bp.post("/signin")
+def submit() -> Response:
+    """Check email and password, then lead to the second factor or in."""
+    form, at = SignInForm.posted(), clock.now()
+    outcome = sign_in(form.email.data or "", form.password.data or "", at)
+    if isinstance(outcome, Refusal):
+        waits = outcome.reason in {"password_wait", "locked"}
+        return _page(outcome, form.email.data or "", 429 if waits else 422)
+    return web.go(landing(outcome, at))
+
+
+@bp.post("/signout")
+def sign_out() -> Response:
+    """End the sign-in, also a half one (S-010)."""
+    found = visitor.visitor()
+    if found is not None and not found.is_spent:
+        found.sign_in.end(clock.now())
+        events.record("signed out", found.account.id, clock.now())
+        db.session.commit()
+    answer = visitor.leave(web.go(url_for("signin.show")))
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
+
+
+def sign_in(typed: str, secret: str, at: datetime) -> Visitor | Refusal:
+    """Sign somebody in by password, or say why not.
+
+    No transaction is open while the password is hashed. The answer is decided
+    in the transaction that counts it, so that parallel tries learn no more
+    than serial ones.
+    """
+    known = _known(typed)
+    if wait := password_tries.waiting(known.bucket, at):
+        return wait
+    db.session.rollback()
+    account = known.account
+    right = password.matches(account.password_hash if account else None, secret)
+    if account is None or not right or account.disabled_at is not None:
+        wait = password_tries.charge(known.bucket, at)
+        events.record("sign-in", account.id if account else None, at, result="refused")
+        db.session.commit()
+        return wait or Refusal("pair")
+    return _admit(known, account, at)
+
+
+def _known(typed: str) -> Known:
+    try:
+        address = addresses.canonical(typed)
+    except addresses.AddressRefused:
+        address = ""
+    account = db.session.scalar(select(Account).where(Account.email == address))
+    device = None
+    if account is not None:
+        device = trusted_device.recognise(account.id, cookies.device_token(request))
+        db.session.expunge(account)
+        if device is not None:
+            db.session.expunge(device)
+    return Known(
+        address,
+        account,
+        device,
+        password_tries.bucket(address, device.id if device else None),
+    )
+
+
+def _admit(known: Known, account: Account, at: datetime) -> Visitor | Refusal:
+    """Make the sign-in row, unless a pause of the second factor is on."""
+    token = keys.token()
+    browser, system = web.browser_and_system()
+    row = SignIn(
+        account_id=account.id,
+        token_hash=keys.token_hash(token),
+        first_factor="password",
+        first_at=at,
+        proved_at=at,
+        seen_at=at,
+        next_path=session.get("next"),
+        device_id=known.device.id if known.device else None,
+        browser=browser,
+        system=system,
+    )
+    db.session.add(row)
+    password_tries.clear(known.bucket)
+    events.record("sign-in", account.id, at, factor="password")
+    db.session.flush()
+    found = visitor.load(token)
+    assert found is not None
+    until = throttle.locked_until(account.id, at) if found.owes_second_factor(at) else None
+    if until is not None:
+        # Told only now, after the right password (S-103); nothing is begun.
+        row.end(at)
+        db.session.commit()
+        return Refusal("locked", {"time": until})
+    if found.owes_second_factor(at):
+        row.device_id = None  # a browser that is only known spares nothing
+    db.session.commit()
+    visitor.enter(found)
+    return found
+
+
+def landing(found: Visitor, at: datetime) -> str:
+    """Return where a sign-in leads now: to what it still owes, or where it wanted to go."""
+    target = found.sign_in.next_path
+    if gate.verdict(found, at) is gate.Verdict.OPEN and web.is_safe_path(target):
+        return str(target)
+    return gate.home_of(found, at)
+
+
+def _page(refusal: Refusal | None, email: str, status: int) -> Response:
+    return web.render("accounts/sign_in.html", status, refusal=refusal, email=email)

@@ -1,0 +1,152 @@
+"""Visitor: who stands at the door, with all that the gate must know, in one SELECT."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Response, current_app, request, session
+from flask_login import LoginManager, current_user, login_user, logout_user
+from sqlalchemy import ColumnElement, ScalarSelect, func, select
+
+import clock
+import keys
+from accounts.models import (
+    REPLAY,
+    Account,
+    Enforcement,
+    Membership,
+    Organisation,
+    SignIn,
+    renewed,
+)
+from db import db
+from factors.authenticator import Authenticator
+from factors.trusted_device import TrustedDevice
+
+REPLAYABLE = "wizard.submit"
+"""The one endpoint that a spent token may ask, for the answer that renewed it."""
+
+
+@dataclass(eq=False)
+class Visitor:
+    """A sign-in with its account and the dated facts that decide what it may enter."""
+
+    sign_in: SignIn
+    account: Account
+    authenticator: Authenticator | None
+    device: TrustedDevice | None
+    asked_by: str | None
+    token: str
+    is_spent: bool = False
+
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """Flask-Login's user id: the token of the sign-in."""
+        return self.token
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether the second factor was passed or is not due."""
+        return not self.is_spent and not self.owes_second_factor(clock.now())
+
+    def owes_second_factor(self, at: datetime) -> bool:
+        """Tell whether a bound authenticator still waits for its code in this sign-in."""
+        if self.authenticator is None or self.sign_in.second_at is not None:
+            return False
+        if self.device is None:
+            return True
+        return not self.device.is_trusted(self.authenticator.id, self.account.password_at, at)
+
+    def keep(self, token: str) -> None:
+        """Put the sign-in's renewed token into the session cookie."""
+        self.token = token
+        session["_user_id"] = token
+
+
+def visitor() -> Visitor | None:
+    """Return who asks, or None for an anonymous visitor."""
+    user = current_user._get_current_object()
+    return user if isinstance(user, Visitor) else None
+
+
+def me() -> Visitor:
+    """Return who asks, where the gate lets nobody anonymous in."""
+    found = visitor()
+    assert found is not None
+    return found
+
+
+def _asked_by() -> ScalarSelect[str]:
+    return (
+        select(func.min(Organisation.name))
+        .join(Membership, Membership.organisation_id == Organisation.id)
+        .where(
+            Membership.account_id == Account.id,
+            Organisation.enforcement == Enforcement.HARD,
+        )
+        .correlate(Account)
+        .scalar_subquery()
+    )
+
+
+def _find(is_it: ColumnElement[bool], token: str) -> Visitor | None:
+    query = (
+        select(SignIn, Account, Authenticator, TrustedDevice, _asked_by())
+        .join(Account, Account.id == SignIn.account_id)
+        .outerjoin(
+            Authenticator,
+            (Authenticator.account_id == Account.id) & Authenticator.revoked_at.is_(None),
+        )
+        .outerjoin(TrustedDevice, TrustedDevice.id == SignIn.device_id)
+        .where(is_it)
+    )
+    if request.method == "POST":
+        # Posts of one sign-in come one after the other, on PostgreSQL as on
+        # SQLite: whoever waited sees a renewed token as dead.
+        query = query.with_for_update(of=SignIn)
+    row = db.session.execute(query).one_or_none()
+    return None if row is None else Visitor(*row, token=token)
+
+
+def load(token: str) -> Visitor | None:
+    """Return the visitor whose sign-in has this token, if it is alive.
+
+    A spent token opens nothing but the replay of the POST that spent it.
+    """
+    hashed = keys.token_hash(token)
+    found = _find(SignIn.token_hash == hashed, token)
+    at = clock.now()
+    if found is None and request.endpoint == REPLAYABLE:
+        found = _find(
+            (SignIn.spent_hash == hashed) & (SignIn.renewed_at > at - REPLAY),
+            renewed(token),
+        )
+        if found is not None:
+            found.is_spent = True
+    if found is None or not found.sign_in.is_alive(at) or found.account.disabled_at is not None:
+        return None
+    return found
+
+
+def enter(found: Visitor) -> None:
+    """Begin a session for the visitor: everything of an earlier one is gone (S-111)."""
+    session.clear()
+    login_user(found)
+    # Flask-Login adds marks that nothing here uses; the cookie holds the token,
+    # the CSRF value and `next` alone.
+    session.pop("_id", None)
+    session.pop("_fresh", None)
+
+
+def leave(response: Response) -> Response:
+    """Forget the visitor's session in this browser."""
+    logout_user()
+    session.clear()
+    response.delete_cookie(current_app.config["SESSION_COOKIE_NAME"], path="/")
+    return response
+
+
+login_manager = LoginManager()
+login_manager.session_protection = None  # type: ignore[assignment]  # its documented off
+login_manager.user_loader(load)

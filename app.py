@@ -1,0 +1,111 @@
+"""Onward's application factory: settings, extensions, gate, blueprints, commands."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, jsonify, send_from_directory
+from flask_babel import Babel
+from flask_wtf import CSRFProtect
+from htmx_flask import Htmx
+from sqlalchemy import text
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import clock
+import commands
+import cookies
+import serving
+import settings
+import web
+from accounts import challenge, gate, proof, security, signin, visitor
+from db import alembic, db
+from mail import postman
+from wizard import views as wizard_views
+
+ROOT = Path(__file__).parent
+BLUEPRINTS = (signin.bp, challenge.bp, proof.bp, security.bp, wizard_views.bp)
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """Return the application. Opens neither the database nor the keys.
+
+    `config` overrides settings by name; INSTANCE is the folder of the
+    installation. Exits with a sentence if it is about to serve a database
+    without its keys.
+    """
+    config = dict(config or {})
+    instance = Path(
+        config.pop("INSTANCE", None) or os.environ.get("ONWARD_INSTANCE") or ROOT / "instance"
+    )
+    app = cookies.Application(__name__, instance_path=str(instance.resolve()))
+    app.config.update(settings.load(instance.resolve()))
+    app.config.update(config)
+    _configure(app)
+    serving.check(app)
+    _extend(app)
+    _pages(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    commands.init_app(app)
+    return app
+
+
+def _configure(app: Flask) -> None:
+    """Derive what Flask and the extensions want from our settings."""
+    settings.check(app.config)
+    base = urlsplit(app.config["BASE_URL"])
+    secure = base.scheme == "https"
+    address = app.config["DATABASE_URL"] or f"sqlite:///{app.instance_path}/onward.sqlite"
+    app.config.update(cookies.configuration(secure))
+    app.config.update(
+        SQLALCHEMY_ENGINES={
+            "default": address.replace("postgresql://", "postgresql+psycopg://", 1)
+        },
+        ALEMBIC={"script_location": str(ROOT / "migrations")},
+        WTF_CSRF_TIME_LIMIT=None,
+        TRUSTED_HOSTS=["127.0.0.1", "localhost", "::1"]
+        if settings.is_loopback(app.config["BASE_URL"])
+        else [base.hostname],
+        MAX_CONTENT_LENGTH=64 * 1024,
+        SEND_FILE_MAX_AGE_DEFAULT=web.STATIC_SECONDS,
+    )
+
+
+def _extend(app: Flask) -> None:
+    Babel(app)
+    Htmx(app)
+    db.init_app(app)
+    alembic.init_app(app)
+    postman.mail.init_app(app)
+    visitor.login_manager.init_app(app)
+    # The order of these is the order in which they run: the gate before CSRF.
+    web.init_app(app)
+    gate.init_app(app)
+    CSRFProtect(app)
+    app.after_request(postman.deliver_after)
+    hops = app.config["PROXY_HOPS"]
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way
+
+
+def _pages(app: Flask) -> None:
+    """The few pages that belong to no room."""
+
+    @app.get("/")
+    def home() -> Response:
+        return web.go(gate.home_of(visitor.visitor(), clock.now()))
+
+    @app.get("/help")
+    def help_page() -> Response:
+        return web.render("help.html")
+
+    @app.get("/health")
+    def health() -> Response:
+        db.session.execute(text("SELECT 1"))
+        return jsonify(status="ok")
+
+    @app.get("/favicon.ico")
+    def favicon() -> Response:
+        return send_from_directory(ROOT / "static", "favicon.ico")

@@ -1,0 +1,106 @@
+"""The commands of an installation: flask --app app …"""
+
+import sys
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+from sqlalchemy import select
+
+import addresses
+import clock
+import demo
+import installation
+from accounts import password
+from accounts.models import Account, Enforcement, Membership, Organisation, Role
+from db import db
+
+organisations = AppGroup("organisation", help="Organisations and what they require.")
+accounts = AppGroup("account", help="People who sign in.")
+
+
+@click.command("init")
+def init_command() -> None:
+    """Create or upgrade the database, and make the keys that are missing."""
+    installation.prepare()
+    click.echo(f"Ready: {current_app.instance_path}")
+
+
+@organisations.command("add")
+@click.argument("name")
+@click.option("--enforcement", type=click.Choice([str(e) for e in Enforcement]), default="off")
+def add_organisation(name: str, enforcement: str) -> None:
+    """Add an organisation."""
+    if db.session.scalar(select(Organisation).where(Organisation.name == name)):
+        raise click.ClickException(f"There is an organisation {name!r} already.")
+    organisation = Organisation(
+        name=name, enforcement=Enforcement(enforcement), created_at=clock.now()
+    )
+    db.session.add(organisation)
+    db.session.commit()
+    click.echo(f"Added {name}: two-factor authentication is {enforcement}.")
+
+
+@accounts.command("add")
+@click.argument("email")
+@click.option("--name", required=True, help="How the person is called.")
+@click.option("--organisation", help="An organisation that exists.")
+@click.option("--role", type=click.Choice([str(r) for r in Role]), default="member")
+def add_account(email: str, name: str, organisation: str | None, role: str) -> None:
+    """Add a person. The password is read from standard input."""
+    address = _address(email)
+    secret = sys.stdin.readline().rstrip("\r\n")
+    try:
+        password.check_strength(secret)
+    except password.PasswordRefused as error:
+        raise click.ClickException(str(error)) from None
+    if not name.isprintable():
+        raise click.ClickException("A name is one line of plain text.")
+    member_of = _organisation(organisation) if organisation else None
+    if db.session.scalar(select(Account).where(Account.email == address)):
+        raise click.ClickException(f"There is a person with {address} already.")
+    account = Account.create(address, name, password.hashed(secret), clock.now())
+    if member_of is not None:
+        db.session.add(
+            Membership(account_id=account.id, organisation_id=member_of.id, role=Role(role))
+        )
+    db.session.commit()
+    click.echo(f"Added {address}.")
+
+
+def _address(typed: str) -> str:
+    try:
+        return addresses.canonical(typed)
+    except addresses.AddressRefused as error:
+        raise click.ClickException(f"{typed!r} is no email address: {error}") from None
+
+
+def _organisation(name: str) -> Organisation:
+    found = db.session.scalar(select(Organisation).where(Organisation.name == name))
+    if found is None:
+        raise click.ClickException(f"There is no organisation {name!r}.")
+    return found
+
+
+@click.command("doctor")
+def doctor_command() -> None:
+    """Tell whether this installation is fit to serve; exit with 1 if it is not."""
+    faults = 0
+    for what, fault in installation.findings():
+        click.echo(
+            f"{'ok   ' if fault is None else 'FAULT'}  {what}" + (f": {fault}" if fault else "")
+        )
+        faults += fault is not None
+    raise SystemExit(1 if faults else 0)
+
+
+def init_app(app: Flask) -> None:
+    """Register the commands."""
+    for command in (
+        init_command,
+        organisations,
+        accounts,
+        doctor_command,
+        demo.command,
+    ):
+        app.cli.add_command(command)

@@ -1,0 +1,75 @@
+"""The cookies of Onward: their names, attributes and the session in one of them.
+
+The session cookie holds the sign-in's token, the CSRF value and `next`,
+nothing else. `__Host-` and Secure exactly if the base URL is https.
+"""
+
+from typing import Any
+
+from flask import Flask, Response, current_app
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from werkzeug.wrappers import Request
+
+import keys
+
+SESSION_COOKIE = "onward"
+DEVICE_COOKIE = "device"
+DEVICE_DAYS = 30
+
+
+class OneCookieSession(SecureCookieSessionInterface):
+    """Flask's signed session, which two cookies of one name leave empty (S-113)."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if len(request.cookies.getlist(self.get_cookie_name(app))) > 1:
+            return self.session_class()
+        return super().open_session(app, request)  # type: ignore[arg-type]  # Flask's own request
+
+
+class Application(Flask):
+    """Flask whose secret key comes from the key ring when it is first needed."""
+
+    session_interface = OneCookieSession()
+
+    @property
+    def secret_key(self) -> bytes:  # type: ignore[override]  # Flask reads it from the config
+        with self.app_context():
+            return keys.ring().derive("session")
+
+
+def configuration(secure: bool) -> dict[str, Any]:
+    """Return Flask's cookie settings."""
+    return {
+        "SESSION_COOKIE_NAME": f"__Host-{SESSION_COOKIE}" if secure else SESSION_COOKIE,
+        "SESSION_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "SESSION_REFRESH_EACH_REQUEST": False,
+    }
+
+
+def device_cookie() -> str:
+    """Return the name of the cookie that tells one browser of a person from another."""
+    return (
+        f"__Host-{DEVICE_COOKIE}" if current_app.config["SESSION_COOKIE_SECURE"] else DEVICE_COOKIE
+    )
+
+
+def set_device(response: Response, token: str) -> None:
+    """Let the browser keep `token` for 30 days, out of reach of scripts."""
+    response.set_cookie(
+        device_cookie(),
+        token,
+        max_age=DEVICE_DAYS * 24 * 3600,
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
+def device_token(request: Request) -> str | None:
+    """Return the device token that the browser sent, if it sent exactly one."""
+    sent = request.cookies.getlist(device_cookie())
+    return sent[0] if len(sent) == 1 else None

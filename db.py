@@ -1,0 +1,109 @@
+"""The database: session, model base, UTC times, and how transactions begin."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from sqlite3 import Connection as SQLiteConnection
+from typing import Any, TypeVar
+
+from flask import current_app, has_request_context, request
+from flask_alembic import Alembic
+from flask_sqlalchemy_lite import SQLAlchemy
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, MetaData, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+BUSY_SECONDS = 30
+"""How long a SQLite writer waits for another one."""
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. Refuses times without a zone, returns times with one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone can't be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Model(DeclarativeBase):
+    """Base of every table; names its constraints so that migrations can find them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime}
+
+
+def choice(kind: type[StrEnum]) -> Enum:
+    """Return the column type for one of a few words, stored as the word itself."""
+    return Enum(kind, native_enum=False, length=20, values_callable=lambda words: list(words))
+
+
+# Objects keep their values after a commit: what is rendered needs no second SELECT.
+db = SQLAlchemy(session_options={"expire_on_commit": False})
+alembic = Alembic(run_mkdir=False, metadatas=Model.metadata)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def writes(view: View) -> View:
+    """Mark a GET view that changes rows, so that its transaction begins as a writer."""
+    view.writes = True  # type: ignore[attr-defined]  # a mark on the function itself
+    return view
+
+
+def add_if_new(model: type[Model], **values: Any) -> None:
+    """Insert a row unless one with its key is there already, whoever else tries."""
+    dialect = db.engine.dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    db.session.execute(insert(model).values(**values).on_conflict_do_nothing())
+
+
+def _begins_as_writer() -> bool:
+    if not has_request_context() or request.method not in {"GET", "HEAD", "OPTIONS"}:
+        return True
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, "writes", False)
+
+
+@event.listens_for(Engine, "connect")
+def _prepare(connection: Any, record: object) -> None:
+    """Make SQLite durable and strict, and leave BEGIN to us."""
+    if isinstance(connection, SQLiteConnection):
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    """Begin a SQLite transaction; a writer takes its lock at once.
+
+    A deferred transaction that reads and then writes gets "database is locked"
+    without any wait when somebody else wrote in between.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _begins_as_writer() else "BEGIN")

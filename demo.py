@@ -1,0 +1,136 @@
+"""Demo people for `make run`: one who must set up, one who may, one who has, one admin."""
+
+import json
+import os
+import secrets
+import socket
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from flask import current_app
+
+import clock
+import installation
+from accounts import password
+from accounts.models import Account, Enforcement, Membership, Organisation, Role
+from db import db
+from factors import backup_codes, totp
+from factors.authenticator import Authenticator
+from serving import DEMO_MARK
+
+THREADS = 8
+
+
+@dataclass
+class Person:
+    """A demo person, with the password made at the first run."""
+
+    name: str
+    email: str
+    situation: str
+    organisation: str
+    role: Role = Role.MEMBER
+    password: str = ""
+    key: str = ""
+
+
+PEOPLE = (
+    Person("Alice Archer", "alice@example.com", "must set up", "Hartley & Sons"),
+    Person("Bob Baker", "bob@example.com", "may set up", "Reading Room"),
+    Person(
+        "Carol Cook",
+        "carol@example.com",
+        "already set up, with the key",
+        "Hartley & Sons",
+    ),
+    Person("Dora Dean", "dora@example.com", "administrator", "Reading Room", Role.OWNER),
+)
+ORGANISATIONS = {"Hartley & Sons": Enforcement.HARD, "Reading Room": Enforcement.OFF}
+
+
+@click.command("demo", hidden=True)
+@click.option("--port", default=5000)
+def command(port: int) -> None:
+    """Prepare the demo and serve it; `make run` calls this."""
+    _check_port(port)
+    installation.prepare()
+    people = _people()
+    click.echo("\nOnward's demo people (EMAIL PASSWORD situation):")
+    for person in people:
+        click.echo(
+            f"{person.email} {person.password} {person.situation}{' ' + person.key if person.key else ''}"
+        )
+    outbox = Path(current_app.instance_path) / "outbox"
+    click.echo(f"\nMails are caught in {os.path.relpath(outbox)}/ as .eml files, newest last.")
+    click.echo(f"Onward serves {current_app.config['BASE_URL']} (end it with Ctrl+C)")
+    sys.stdout.flush()
+    _serve(port)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise click.ClickException(
+                f"Port {port} is taken. Choose another one: make run PORT={port + 1}"
+            ) from None
+
+
+def _people() -> list[Person]:
+    """Return the demo people, made and written down at the first run."""
+    file = Path(current_app.instance_path) / DEMO_MARK
+    if file.exists():
+        return [Person(**stored) for stored in json.loads(file.read_text("utf-8"))]
+    people = [_made(person) for person in PEOPLE]
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        json.dump([asdict(person) for person in people], out, indent=1)
+    db.session.commit()
+    return people
+
+
+def _made(person: Person) -> Person:
+    """Add one demo person to the running transaction."""
+    at = clock.now()
+    person.password = secrets.token_urlsafe(9)
+    account = Account.create(person.email, person.name, password.hashed(person.password), at)
+    organisation = db.session.query(Organisation).filter_by(name=person.organisation).one_or_none()
+    if organisation is None:
+        organisation = Organisation(
+            name=person.organisation,
+            enforcement=ORGANISATIONS[person.organisation],
+            created_at=at,
+        )
+        db.session.add(organisation)
+        db.session.flush()
+    db.session.add(
+        Membership(account_id=account.id, organisation_id=organisation.id, role=person.role)
+    )
+    if person.situation.startswith("already"):
+        person.key = totp.new_secret()
+        account.records_issued = 1
+        Authenticator.bind(account.id, person.key, account.email, totp.step_at(at) - 2, at)
+        backup_codes.issue(account.id, backup_codes.new_codes(), at)
+    return person
+
+
+def _serve(port: int) -> None:
+    """Become the server that a real installation runs too."""
+    environment = os.environ | {"ONWARD_DEVELOPMENT": "1"}
+    arguments = ["-m", "gunicorn", "app:create_app()", "--bind", f"127.0.0.1:{port}"]
+    arguments += [
+        "--worker-class",
+        "gthread",
+        "--threads",
+        str(THREADS),
+        "--no-control-socket",
+    ]
+    os.execve(
+        sys.executable,
+        [sys.executable, *arguments, "--log-level", "warning"],
+        environment,
+    )

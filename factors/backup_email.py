@@ -1,0 +1,117 @@
+"""BackupEmail and EmailCode: a second mailbox, and the codes mailed to it.
+
+A code is derived from a server key, its purpose, its account and a random
+nonce: the same code can be mailed again and nothing guessable is stored.
+"""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import ForeignKey, delete, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Mapped, mapped_column
+
+import keys
+from db import Model, db
+from factors.refusal import Refusal
+from factors.typed import digits, is_code
+
+DIGITS = 6
+LIFE = timedelta(minutes=10)
+
+
+class BackupEmail(Model):
+    """The confirmed backup address of an account, in its canonical form."""
+
+    __tablename__ = "backup_emails"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), unique=True)
+    address: Mapped[str]
+    confirmed_at: Mapped[datetime]
+
+    @classmethod
+    def confirm(cls, account_id: int, address: str, at: datetime) -> None:
+        """Make `address` the backup address, in place of any other (S-071)."""
+        db.session.execute(delete(cls).where(cls.account_id == account_id))
+        db.session.add(cls(account_id=account_id, address=address, confirmed_at=at))
+
+
+class EmailCode(Model):
+    """One code mailed for one pending sign-in (S-074)."""
+
+    __tablename__ = "email_codes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    sign_in_id: Mapped[int] = mapped_column(ForeignKey("sign_ins.id"), index=True)
+    nonce: Mapped[str]
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    @classmethod
+    def issue(cls, account_id: int, sign_in_id: int, at: datetime) -> "EmailCode":
+        """Make a new code for a pending sign-in."""
+        code = cls(account_id=account_id, sign_in_id=sign_in_id, nonce=new_nonce(), made_at=at)
+        db.session.add(code)
+        return code
+
+    @property
+    def code(self) -> str:
+        return derived("sign in", self.account_id, self.nonce)
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.made_at + LIFE
+
+    def consume(self, typed: str | None, at: datetime) -> Refusal | None:
+        """Spend this code, or say why not; one UPDATE decides (S-076)."""
+        if refusal := check("sign in", self.account_id, self.nonce, self.made_at, typed, at):
+            return refusal
+        spent = db.session.execute(
+            update(EmailCode)
+            .where(EmailCode.id == self.id, EmailCode.used_at.is_(None))
+            .values(used_at=at)
+        )
+        assert isinstance(spent, CursorResult)
+        return None if spent.rowcount == 1 else Refusal("email_unknown")
+
+
+def new_nonce() -> str:
+    """Return the 128 random bits that a code is derived from."""
+    return secrets.token_hex(16)
+
+
+def derived(purpose: str, account_id: int, nonce: str) -> str:
+    """Return the six digits that belong to purpose, account and nonce."""
+    digest = keys.ring().mac(
+        "email code", purpose.encode(), str(account_id).encode(), nonce.encode()
+    )
+    return f"{int.from_bytes(digest[:8], 'big') % 10**DIGITS:0{DIGITS}d}"
+
+
+def check(
+    purpose: str,
+    account_id: int,
+    nonce: str,
+    made_at: datetime,
+    typed: str | None,
+    at: datetime,
+) -> Refusal | None:
+    """Return why `typed` is not this code within its ten minutes, or None."""
+    if malformed := malformed_code(typed):
+        return malformed
+    if not hmac.compare_digest(derived(purpose, account_id, nonce), digits(typed)):
+        return Refusal("email_unknown")
+    if at >= made_at + LIFE:
+        return Refusal("email_expired", {"time": made_at + LIFE})
+    return None
+
+
+def malformed_code(typed: str | None) -> Refusal | None:
+    """Return why this can't be a mailed code at all, or None if it can."""
+    code = digits(typed)
+    if not code:
+        return Refusal("email_empty")
+    if is_code(code, DIGITS):
+        return None
+    return Refusal("length", {"n": len(code)}) if code.isdigit() else Refusal("letters")

@@ -1,0 +1,83 @@
+"""Why the answer is no, as a value that carries its text."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flask_babel import LazyString, lazy_gettext
+
+TEXTS: dict[str, LazyString] = {
+    "empty": lazy_gettext("Enter the 6 numbers from your app."),
+    "length": lazy_gettext("The code has 6 numbers. You typed %(n)s."),
+    "letters": lazy_gettext("The code has 6 numbers and nothing else."),
+    "unknown": lazy_gettext(
+        "That code does not match. Check that you are reading the record “%(label)s”."
+    ),
+    "used": lazy_gettext(
+        "You have used that code already. Wait for the next one, up to 30 seconds."
+    ),
+    "backup_empty": lazy_gettext("Enter the 8 numbers of one backup code."),
+    "backup_length": lazy_gettext("A backup code has 8 numbers. You typed %(n)s."),
+    "backup_unknown": lazy_gettext("That backup code does not match, or you have used it before."),
+    "email_empty": lazy_gettext("Enter the 6 numbers from the email."),
+    "email_unknown": lazy_gettext("That code does not match. Check the newest email from us."),
+    "email_expired": lazy_gettext("That code ran out at %(time)s. Press “Send it again”."),
+    "locked": lazy_gettext("Too many wrong codes. Wait until %(time)s, then sign in again."),
+    "locked_proof": lazy_gettext("Too many wrong codes. Wait until %(time)s, then try again."),
+    "too_many_mails": lazy_gettext(
+        "We have sent you several codes. You can ask for another one at %(time)s."
+    ),
+    "no_more_mails": lazy_gettext(
+        "That was the last code we can send here. Check your email, also the spam folder."
+    ),
+    "mail_failed": lazy_gettext("We could not send the email just now. Press “Send it again”."),
+    "address_bad": lazy_gettext("Enter an email address, like name@example.com."),
+    "address_same": lazy_gettext("Use another address than the one you sign in with."),
+    "choice": lazy_gettext("Choose one of the two ways."),
+    "unsaved": lazy_gettext("Save the codes first, then tick the box."),
+    "password": lazy_gettext("That password does not match."),
+    "pair": lazy_gettext("That email and password do not match."),
+    "password_wait": lazy_gettext("Too many tries. Wait until %(time)s, then try again."),
+    "proof_old": lazy_gettext("Please confirm that it is you first."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason, with the values that its text needs. None stands for "accepted"."""
+
+    reason: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> LazyString:
+        return TEXTS[self.reason]
+
+    @property
+    def left(self) -> int | None:
+        """Tries left, if they are few enough to say so."""
+        left = self.values.get("left")
+        return int(left) if left is not None else None
+
+    def stored(self) -> dict[str, Any]:
+        """Return it as plain JSON, so that a later view can show it."""
+        plain = {
+            k: {"at": v.isoformat()} if isinstance(v, datetime) else v
+            for k, v in self.values.items()
+        }
+        return {"reason": self.reason, "values": plain}
+
+    @classmethod
+    def restored(cls, stored: dict[str, Any] | None) -> "Refusal | None":
+        """Return what `stored()` kept."""
+        if stored is None:
+            return None
+        values = {
+            k: datetime.fromisoformat(v["at"]) if isinstance(v, dict) else v
+            for k, v in stored["values"].items()
+        }
+        return cls(stored["reason"], values)
+
+    def with_left(self, left: int) -> "Refusal":
+        """Return it with the number of tries left."""
+        return Refusal(self.reason, self.values | {"left": left})

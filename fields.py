@@ -1,0 +1,30 @@
+"""The base of every form: reads the body of a POST, each field once."""
+
+from typing import Self
+
+from flask import request
+from flask_wtf import FlaskForm
+from wtforms import StringField
+
+
+class OnceField(StringField):
+    """A text field that counts as empty when it is sent twice or not at all (S-007, S-141)."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = valuelist[0] if len(valuelist) == 1 else ""
+
+
+class BodyForm(FlaskForm):
+    """A Flask-WTF form of the request's body, never of its address or of JSON.
+
+    CSRFProtect has checked every POST before a view runs; templates draw the
+    fields themselves.
+    """
+
+    class Meta(FlaskForm.Meta):
+        csrf = False
+
+    @classmethod
+    def posted(cls) -> Self:
+        """Return the form as it was posted."""
+        return cls(formdata=request.form)

@@ -1,0 +1,189 @@
+"""What every page needs: headers, page or fragment, redirects, error pages.
+
+The header names of htmx occur in this file only.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    make_response,
+    redirect,
+    render_template,
+)
+from flask_babel import format_datetime, gettext
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from htmx_flask import request
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException
+
+import clock
+
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "object-src 'none'",
+    ]
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # Not "no-referrer": with that Chromium sends "Origin: null" and Flask-WTF
+    # refuses every POST over https for want of a Referer.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), clipboard-write=(self)",
+}
+STATIC_SECONDS = 365 * 24 * 3600
+"""How long a browser may keep a static file: its address changes with its content."""
+
+
+def is_fragment() -> bool:
+    """Tell whether htmx asks, so that a fragment is the answer."""
+    return bool(request.htmx)  # type: ignore[attr-defined]  # htmx-flask's request has it
+
+
+def render(template: str, status: int = 200, **values: Any) -> Response:
+    """Answer with a template: within the page, or alone as a fragment for htmx."""
+    layout = "layouts/fragment.html" if is_fragment() else "layouts/page.html"
+    return make_response(render_template(template, layout=layout, **values), status)
+
+
+def go(url: str) -> Response:
+    """Send the person to another page after a POST, or out of a place they may not enter."""
+    if is_fragment():
+        return Response(status=204, headers={"HX-Redirect": url})
+    return _see_other(url)
+
+
+def turn_away(url: str, status: int) -> Response:
+    """Send away somebody who may not enter; for htmx with a status that says so."""
+    if is_fragment():
+        return Response(status=status, headers={"HX-Redirect": url})
+    return _see_other(url)
+
+
+def _see_other(url: str) -> Response:
+    answer = redirect(url, 303)
+    return make_response(answer)
+
+
+def is_safe_path(url: str | None) -> bool:
+    """Tell whether `url` is a plain path of ours (S-150): no scheme, host or trick."""
+    if not url or not url.startswith("/") or url.startswith("//"):
+        return False
+    if any(sign in url for sign in "\\\r\n\t\0") or not url.isprintable() or "%09" in url:
+        return False
+    parts = urlsplit(url)
+    return not parts.scheme and not parts.netloc
+
+
+def browser_and_system() -> tuple[str, str]:
+    """Return the names of the browser and system that ask, as people call them."""
+    agent = request.headers.get("User-Agent", "")
+    browsers = {"Edg": "Edge", "OPR/": "Opera", "Firefox": "Firefox", "Chrom": "Chrome"}
+    systems = {
+        "iPhone": "iPhone",
+        "iPad": "iPad",
+        "Android": "Android",
+        "Windows": "Windows",
+    }
+    systems |= {"Mac OS": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
+    browser = next((name for mark, name in browsers.items() if mark in agent), None)
+    if browser is None:
+        browser = "Safari" if "Safari" in agent else gettext("Unknown browser")
+    return browser, next(
+        (name for mark, name in systems.items() if mark in agent),
+        gettext("unknown system"),
+    )
+
+
+def client_address() -> str:
+    """Return the address that the request comes from, as configured proxies tell it."""
+    return request.remote_addr or ""
+
+
+def moment(at: datetime) -> Markup:
+    """Return a time with its zone, which the script turns into local time."""
+    at = at.astimezone(UTC)
+    text = format_datetime(at, "d MMMM y, HH:mm") + " UTC"
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), text)
+
+
+def sentence(refusal: Any) -> Markup:
+    """Return the text of a refusal with its values filled in, times included."""
+    values = {k: moment(v) if isinstance(v, datetime) else v for k, v in refusal.values.items()}
+    return Markup(str(refusal.text)) % values
+
+
+def _secure(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    if request.endpoint == "static" and response.status_code in {200, 206, 304}:
+        return response
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.update(["Cookie", "HX-Request"])
+    return response
+
+
+def error_page(code: int, text: str | None = None) -> Response:
+    """Return our own page for a status; it never says more than the status means."""
+    template = "error.html"
+    return render(template, code, code=code, text=text, layout_name="error")
+
+
+def _http_error(error: HTTPException) -> Response:
+    code = error.code or 500
+    if error.response is not None or code < 400:
+        return make_response(error.get_response())
+    page = error_page(code)
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After"}:
+            page.headers[name] = value
+    return page
+
+
+def _csrf_error(error: CSRFError) -> Response:
+    """Show the form again with a sentence; nothing was changed."""
+    text = gettext("This page was open for too long, so nothing was changed. Please try again.")
+    view = None
+    if request.blueprint in {"signin", "challenge", "proof"} and not is_fragment():
+        view = current_app.view_functions.get(f"{request.blueprint}.show")
+    if view is None:
+        return error_page(400, text)
+    g.notice = text
+    answer = make_response(view())
+    answer.status_code = 400 if answer.status_code == 200 else answer.status_code
+    return answer
+
+
+def _unforeseen(error: Exception) -> Response:
+    current_app.logger.error("unforeseen %s", type(error).__name__, exc_info=error)
+    return error_page(500)
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its headers, error pages and template helpers."""
+    app.after_request(_secure)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(CSRFError, _csrf_error)
+    app.register_error_handler(Exception, _unforeseen)
+    app.jinja_env.filters |= {"moment": moment, "sentence": sentence}
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.context_processor(lambda: {"me": current_user, "now": clock.now()})

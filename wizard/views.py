@@ -1,0 +1,206 @@
+"""The wizard's addresses: guard, one verb, and a fragment or a page of the same template."""
+
+import secrets
+
+from flask import Blueprint, Response, current_app, render_template, request, url_for
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+import clock
+import web
+from accounts import proof
+from accounts.visitor import me
+from db import db, writes
+from factors.refusal import Refusal
+from mail import postman
+from wizard import pages, tickets, turns
+from wizard.forms import StepForm
+from wizard.turns import Answer, Asked, Outcome
+from wizard.wizard import Kind, Reason, Wizard, live, void_where
+
+bp = Blueprint("wizard", __name__, url_prefix="/setup")
+
+
+@bp.get("/required")
+def required() -> Response:
+    """Tell somebody who must set up two-factor who asks for it and why."""
+    if me().asked_by is None or me().authenticator is not None:
+        return web.go(url_for("home"))
+    return web.render("wizard/required.html", asked_by=me().asked_by)
+
+
+@bp.get("", defaults={"kind": "set-up"})
+@bp.get("/<any(authenticator, codes, email):kind>")
+@writes
+def show(kind: str) -> Response:
+    """Void what is pending and show the introduction, or tell what was voided."""
+    if refused := _refused_load():
+        return refused
+    found, wanted = me(), Kind(kind)
+    has_app = found.authenticator is not None
+    if _changes_nothing():
+        return pages.introduction(wanted, found)
+    ended = turns.loaded(found.account.id, clock.now())
+    db.session.commit()
+    fits = (wanted is Kind.SET_UP) != has_app
+    if ended is not None and (fits or (ended.kind is Kind.SET_UP) != has_app):
+        return pages.restart(ended, found, pages.DOCUMENT, wanted if fits else ended.kind)
+    return pages.introduction(wanted, found) if fits else web.go(url_for("home"))
+
+
+@bp.post("")
+def submit() -> Response:
+    """Take a ticket, or an entry ticket, and answer with what follows."""
+    form = StepForm.posted()
+    by_htmx = web.is_fragment()
+    asked = Asked(me(), by_htmx, None if by_htmx else secrets.token_hex(16), clock.now())
+    ticket, entry = tickets.read(form.ticket.data), tickets.read_entry(form.entry.data)
+    if asked.found.is_spent:
+        replayed = turns.replay_finish(ticket, asked)
+        if replayed is None:
+            return web.turn_away(url_for("signin.show"), 401)
+        asked.found.keep(asked.found.token)
+        return _answer(replayed)
+    if entry is not None:
+        outcome = _start(entry, asked)
+    elif ticket is not None:
+        outcome = turns.submit(ticket, form, asked)
+    else:
+        outcome = Outcome(Answer.OUT_OF_DATE)
+    db.session.commit()
+    _deliver(outcome)
+    return _answer(outcome)
+
+
+def _start(entry: tickets.EntryTicket, asked: Asked) -> Outcome:
+    """Start; whoever loses a race of two starts finds the winner's wizard."""
+    try:
+        outcome = turns.start(entry, asked)
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        outcome = turns.start(entry, asked)
+    return outcome
+
+
+def _deliver(outcome: Outcome) -> None:
+    """Mail the code that the person waits for; say so if it did not leave."""
+    if outcome.wizard is not None and not postman.deliver_now():
+        outcome.wizard.refuse(Refusal("mail_failed"))
+        db.session.commit()
+
+
+def _answer(outcome: Outcome) -> Response:
+    """Answer with a fragment, or send a browser without script to its one-time view."""
+    wizard, found = outcome.wizard, me()
+    if outcome.answer is Answer.PROOF:
+        return proof.ask(_introduction_of(request.form.get("entry")))
+    if outcome.answer is Answer.DONE:
+        return web.go(url_for("home"))
+    if wizard is None:
+        return pages.out_of_date()
+    if outcome.answer is Answer.RESTART:
+        return pages.restart(wizard, found, 409)
+    if outcome.answer is Answer.STARTED_AGAIN:
+        is_page = not web.is_fragment()
+        return web.go(_address(wizard.kind)) if is_page else pages.restart(wizard, found, 200)
+    if web.is_fragment():
+        return pages.step(wizard, found)
+    return web.go(url_for("wizard.view", view=wizard.view))
+
+
+def _address(kind: Kind) -> str:
+    return url_for("wizard.show") if kind is Kind.SET_UP else url_for("wizard.show", kind=kind)
+
+
+def _introduction_of(entry: str | None) -> str:
+    read = tickets.read_entry(entry)
+    return _address(Kind(read.kind)) if read is not None else url_for("home")
+
+
+@bp.get("/view/<view>")
+@writes
+def view(view: str) -> Response:
+    """Show the step once, to a browser without script; a second time voids."""
+    if refused := _refused_load():
+        return refused
+    found, at = me(), clock.now()
+    wizard = db.session.scalar(
+        select(Wizard).where(Wizard.view == view, Wizard.sign_in_id == found.sign_in.id)
+    )
+    if wizard is None:
+        return web.go(url_for("wizard.show"))
+    if wizard.voided_at is None and wizard.is_view_open(at):
+        return pages.step(wizard, found)
+    if wizard.finished_at is not None:
+        return web.go(url_for("home"))
+    if not _changes_nothing():
+        void_where(Wizard.id == wizard.id, Reason.LOADED, at)
+        db.session.commit()
+    return web.go(_address(wizard.kind))
+
+
+@bp.get("/seen/<view>.css")
+@writes
+def seen(view: str) -> Response:
+    """Note that the browser shows the view: its page asks for this stylesheet."""
+    if request.headers.get("Sec-Fetch-Dest", "style") == "style" and request.method == "GET":
+        at = clock.now()
+        db.session.execute(
+            update(Wizard)
+            .where(
+                Wizard.view == view,
+                Wizard.sign_in_id == me().sign_in.id,
+                Wizard.view_seen_at.is_(None),
+            )
+            .values(view_seen_at=at, shown_at=func.coalesce(Wizard.shown_at, at))
+        )
+        db.session.commit()
+    return Response("", mimetype="text/css")
+
+
+@bp.post("/leave")
+def leave() -> Response:
+    """Void the set-up whose page was left, if the ticket is still the current one."""
+    ticket = tickets.read(StepForm.posted().ticket.data)
+    if ticket is not None:
+        is_current = (Wizard.attempt == ticket.attempt) & (Wizard.turn == ticket.turn)
+        mine = Wizard.sign_in_id == me().sign_in.id
+        void_where(is_current & mine, Reason.LEFT, clock.now())
+        db.session.commit()
+    return Response(status=204)
+
+
+@bp.post("/backup-codes")
+def download() -> Response:
+    """Give the pending codes as a file; the ticket is not spent."""
+    ticket, at = tickets.read(StepForm.posted().ticket.data), clock.now()
+    wizard = None
+    if ticket is not None:
+        is_current = (Wizard.attempt == ticket.attempt) & (Wizard.turn == ticket.turn)
+        mine = Wizard.sign_in_id == me().sign_in.id
+        wizard = db.session.scalar(select(Wizard).where(is_current, mine, live()))
+    if wizard is None or wizard.step != "codes" or wizard.is_over(at):
+        return web.error_page(410)
+    text = render_template("wizard/codes.txt", wizard=wizard, account=me().account, at=at)
+    slug = "-".join(current_app.config["ISSUER"].lower().split())
+    name = f"{slug}-backup-codes-{at:%Y-%m-%d}.txt".encode("ascii", "ignore").decode()
+    disposition = f'attachment; filename="{name}"'
+    return Response(text, mimetype="text/plain", headers={"Content-Disposition": disposition})
+
+
+def _refused_load() -> Response | None:
+    """Refuse loads that no person made: prefetch, image, frame, script (S-043)."""
+    marks = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+    if any("prefetch" in mark or "prerender" in mark or "preview" in mark for mark in marks):
+        # A 200 would be shown on the later click without asking us again.
+        return Response(status=503)
+    if request.headers.get("Sec-Fetch-Dest", "document") != "document":
+        return web.error_page(403)
+    return None
+
+
+def _changes_nothing() -> bool:
+    """Tell whether this load must not void: HEAD, or a link on somebody else's page."""
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    return request.method == "HEAD" or site not in {"none", "same-origin"}

@@ -1,0 +1,278 @@
+"""Wizard: one person's running set-up, forward only.
+
+Every way forward is a POST with the current ticket, taken by one UPDATE.
+Every other way in voids the pending secret. Nothing of it counts before the
+finishing POST (finish.py).
+"""
+
+import json
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    and_,
+    case,
+    literal,
+    or_,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+import keys
+from accounts.models import Account, record_label
+from db import Model, choice, db
+from factors import totp
+from factors.refusal import Refusal
+from wizard.tickets import EntryTicket, Ticket
+
+IDLE = timedelta(minutes=15)
+"""After the last turn (SECURITY.md decisions; S-044)."""
+LONGEST = timedelta(minutes=30)
+"""After the secret was made."""
+KEPT = timedelta(hours=24)
+"""How long an ended set-up answers late tickets."""
+VIEW_SECONDS = 60
+"""How long a view is served again until its stylesheet is asked for."""
+WRONG_CODES = 10
+"""Wrong codes that void a set-up."""
+PURPOSE = "wizard"
+_LIVE = text("voided_at IS NULL AND finished_at IS NULL")
+
+
+class Kind(StrEnum):
+    """What a set-up is for; its value is its address below /setup."""
+
+    SET_UP = "set-up"
+    AUTHENTICATOR = "authenticator"
+    CODES = "codes"
+    EMAIL = "email"
+
+
+class Reason(StrEnum):
+    """Why a set-up was voided."""
+
+    LOADED = "loaded"
+    BACK = "back"
+    LEFT = "left"
+    EXPIRED = "expired"
+    SECOND = "second"
+    ASKED = "asked"
+    WRONG_CODES = "wrong codes"
+
+
+class Wizard(Model):
+    """One attempt. Live until voided or finished; at most one lives per account."""
+
+    __tablename__ = "wizards"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    sign_in_id: Mapped[int] = mapped_column(ForeignKey("sign_ins.id"))
+    entry_nonce: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[Kind] = mapped_column(choice(Kind))
+    step: Mapped[str]
+    turn: Mapped[int]
+    label: Mapped[str | None]
+    sealed_secret: Mapped[str | None]
+    time_step: Mapped[int | None] = mapped_column(BigInteger)
+    sealed_codes: Mapped[str | None]
+    address: Mapped[str | None]
+    email_nonce: Mapped[str | None]
+    email_made_at: Mapped[datetime | None]
+    wrong_codes: Mapped[int] = mapped_column(default=0)
+    refusal: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    view: Mapped[str | None] = mapped_column(unique=True)
+    view_seen_at: Mapped[datetime | None]
+    shown_at: Mapped[datetime | None]
+    proved_at: Mapped[datetime]
+    started_at: Mapped[datetime]
+    turned_at: Mapped[datetime]
+    voided_at: Mapped[datetime | None]
+    void_reason: Mapped[Reason | None] = mapped_column(choice(Reason))
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "uq_wizards_live",
+            "account_id",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    @classmethod
+    def begin(
+        cls,
+        entry: EntryTicket,
+        account_id: int,
+        step: str,
+        proved_at: datetime,
+        at: datetime,
+    ) -> Self:
+        """Begin an attempt at `step`; the caller has made sure that none lives."""
+        wizard = cls(
+            attempt=secrets.token_hex(16),
+            account_id=account_id,
+            sign_in_id=entry.sign_in_id,
+            entry_nonce=entry.nonce,
+            kind=Kind(entry.kind),
+            step=step,
+            turn=1,
+            wrong_codes=0,
+            proved_at=proved_at,
+            started_at=at,
+            turned_at=at,
+        )
+        db.session.add(wizard)
+        return wizard
+
+    @classmethod
+    def take(
+        cls,
+        ticket: Ticket,
+        account_id: int,
+        sign_in_id: int,
+        view: str | None,
+        at: datetime,
+    ) -> Self | None:
+        """Take a ticket: the one UPDATE by which a set-up goes forward.
+
+        Returns the wizard if the ticket was current, else None with nothing
+        changed. `view` names the page that a browser without script will be
+        sent to.
+        """
+        return db.session.scalar(
+            update(cls)
+            .where(
+                cls.attempt == ticket.attempt,
+                cls.turn == ticket.turn,
+                cls.account_id == account_id,
+                cls.sign_in_id == sign_in_id,
+                live(),
+                ~over(at),
+            )
+            .values(
+                turn=cls.turn + 1,
+                turned_at=at,
+                refusal=None,
+                view=view,
+                view_seen_at=None,
+                # Whoever posts the form has seen its page.
+                shown_at=case((cls.shown_at.is_(None), at), else_=cls.shown_at),
+            )
+            .returning(cls),
+            execution_options={"populate_existing": True},
+        )
+
+    @property
+    def ticket(self) -> Ticket:
+        """The current ticket."""
+        return Ticket(self.attempt, self.turn)
+
+    @property
+    def is_live(self) -> bool:
+        return self.voided_at is None and self.finished_at is None
+
+    def make_secret(self, at: datetime) -> None:
+        """Make the pending secret under a label that the account never had before."""
+        number = db.session.scalar(
+            update(Account)
+            .where(Account.id == self.account_id)
+            .values(records_issued=Account.records_issued + 1)
+            .returning(Account.records_issued),
+            execution_options={"synchronize_session": False},
+        )
+        email = db.session.get_one(Account, self.account_id).email
+        self.label = record_label(email, number or 1)
+        self.sealed_secret = self._seal(totp.new_secret())
+
+    @property
+    def secret(self) -> str:
+        return self._unseal(self.sealed_secret)
+
+    @property
+    def codes(self) -> list[str]:
+        """The pending backup codes."""
+        return list(json.loads(self._unseal(self.sealed_codes)))
+
+    @codes.setter
+    def codes(self, codes: list[str]) -> None:
+        self.sealed_codes = self._seal(json.dumps(codes))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep why the step was refused, for the page that shows it."""
+        self.refusal = refusal.stored()
+
+    def void(self, reason: Reason, at: datetime) -> None:
+        """End a wizard whose turn this request has taken."""
+        self.voided_at, self.void_reason = at, reason
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Forget everything secret."""
+        self.sealed_secret = self.sealed_codes = self.address = self.email_nonce = None
+
+    def is_over(self, at: datetime) -> bool:
+        """Tell whether it is past its life."""
+        return at >= self.turned_at + IDLE or at >= self.started_at + LONGEST
+
+    def is_view_open(self, at: datetime) -> bool:
+        """Tell whether the one-time view may still be served.
+
+        It counts as seen when its stylesheet is asked for: the second half of
+        a slow double click may fetch it once more before the browser shows it.
+        """
+        return self.view_seen_at is None and at <= self.turned_at + timedelta(seconds=VIEW_SECONDS)
+
+    def _seal(self, plain: str) -> str:
+        return keys.ring().seal(plain.encode(), PURPOSE, self._owner)
+
+    def _unseal(self, sealed: str | None) -> str:
+        return keys.ring().unseal(sealed or "", PURPOSE, self._owner).decode()
+
+    @property
+    def _owner(self) -> str:
+        return f"{self.account_id}/{self.attempt}"
+
+
+def live() -> ColumnElement[bool]:
+    """Neither voided nor finished."""
+    return and_(Wizard.voided_at.is_(None), Wizard.finished_at.is_(None))
+
+
+def over(at: datetime) -> ColumnElement[bool]:
+    """Past its life (S-044)."""
+    return or_(Wizard.turned_at <= at - IDLE, Wizard.started_at <= at - LONGEST)
+
+
+def _word(reason: Reason) -> ColumnElement[Reason]:
+    return literal(reason, choice(Reason))
+
+
+def void_where(which: ColumnElement[bool], reason: Reason, at: datetime) -> bool:
+    """Void the live wizard that `which` picks, by one UPDATE; tell whether there was one."""
+    voided = db.session.scalar(
+        update(Wizard)
+        .where(which, live())
+        .values(
+            voided_at=at,
+            void_reason=case((over(at), _word(Reason.EXPIRED)), else_=_word(reason)),
+            sealed_secret=None,
+            sealed_codes=None,
+            address=None,
+            email_nonce=None,
+        )
+        .returning(Wizard.id),
+        execution_options={"synchronize_session": False},
+    )
+    return voided is not None
