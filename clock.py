@@ -3,7 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-source: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+def _system() -> datetime:
+    return datetime.now(UTC)
+
+
+source: Callable[[], datetime] = _system
 """Where the time comes from. Never a request: the server alone tells it (S-028)."""
 
 

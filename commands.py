@@ -4,7 +4,7 @@ import sys
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
 import addresses
@@ -20,6 +20,7 @@ accounts = AppGroup("account", help="People who sign in.")
 
 
 @click.command("init")
+@with_appcontext
 def init_command() -> None:
     """Create or upgrade the database, and make the keys that are missing."""
     installation.prepare()
@@ -83,6 +84,7 @@ def _organisation(name: str) -> Organisation:
 
 
 @click.command("doctor")
+@with_appcontext
 def doctor_command() -> None:
     """Tell whether this installation is fit to serve; exit with 1 if it is not."""
     faults = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 import clock
 import installation
@@ -52,6 +53,7 @@ ORGANISATIONS = {"Hartley & Sons": Enforcement.HARD, "Reading Room": Enforcement
 
 @click.command("demo", hidden=True)
 @click.option("--port", default=5000)
+@with_appcontext
 def command(port: int) -> None:
     """Prepare the demo and serve it; `make run` calls this."""
     _check_port(port)
@@ -59,9 +61,8 @@ def command(port: int) -> None:
     people = _people()
     click.echo("\nOnward's demo people (EMAIL PASSWORD situation):")
     for person in people:
-        click.echo(
-            f"{person.email} {person.password} {person.situation}{' ' + person.key if person.key else ''}"
-        )
+        key = f" {person.key}" if person.key else ""
+        click.echo(f"{person.email} {person.password} {person.situation}{key}")
     outbox = Path(current_app.instance_path) / "outbox"
     click.echo(f"\nMails are caught in {os.path.relpath(outbox)}/ as .eml files, newest last.")
     click.echo(f"Onward serves {current_app.config['BASE_URL']} (end it with Ctrl+C)")
@@ -129,7 +130,7 @@ def _serve(port: int) -> None:
         str(THREADS),
         "--no-control-socket",
     ]
-    os.execve(
+    os.execve(  # noqa: S606  # our own interpreter with our own arguments
         sys.executable,
         [sys.executable, *arguments, "--log-level", "warning"],
         environment,

@@ -7,21 +7,21 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 
 
-class OnceField(StringField):
+class OnceField(StringField):  # type: ignore[misc]  # WTForms ships no types
     """A text field that counts as empty when it is sent twice or not at all (S-007, S-141)."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         self.data = valuelist[0] if len(valuelist) == 1 else ""
 
 
-class BodyForm(FlaskForm):
+class BodyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     """A Flask-WTF form of the request's body, never of its address or of JSON.
 
     CSRFProtect has checked every POST before a view runs; templates draw the
     fields themselves.
     """
 
-    class Meta(FlaskForm.Meta):
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]  # Flask-WTF ships no types
         csrf = False
 
     @classmethod

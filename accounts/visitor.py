@@ -148,5 +148,5 @@ def leave(response: Response) -> Response:
 
 
 login_manager = LoginManager()
-login_manager.session_protection = None  # type: ignore[assignment]  # its documented off
+login_manager.session_protection = None
 login_manager.user_loader(load)
