@@ -1,0 +1,45 @@
+# Everything a newcomer needs: `make run` and `make test`.
+PYTHON ?= python3
+PORT ?= 5000
+BIN := .venv/bin
+
+.PHONY: run test lint bench screenshots lock clean
+
+run: .venv/run.stamp
+	@ONWARD_INSTANCE=$${ONWARD_INSTANCE:-instance/demo} ONWARD_ISSUER=$${ONWARD_ISSUER:-"Onward Demo"} \
+	ONWARD_BASE_URL=$${ONWARD_BASE_URL:-http://127.0.0.1:$(PORT)} \
+	$(BIN)/flask --app app demo --port $(PORT)
+
+test: .venv/test.stamp
+	@sh tests/machine.sh
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/test.stamp
+	@$(BIN)/python -m tests.bench
+
+screenshots: .venv/test.stamp
+	@sh tests/machine.sh
+	$(BIN)/python -m tests.screenshots
+
+.venv/run.stamp: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements-test.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@touch $@
+
+# Renews both lock files from pyproject.toml (needs uv: pip install uv).
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml --group test -o requirements-test.txt
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

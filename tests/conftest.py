@@ -1,0 +1,101 @@
+"""Named people and a real application: SQLite in a temporary folder, nothing patched.
+
+alice must set up (her organisation enforces hard), bob may, carol already has,
+eve knows Carol's password.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import text
+
+from app import create_app
+from db import db
+from tests.person import PASSWORD, Person
+
+CHEAP = {"PASSWORD_MEMORY_KIB": 8, "PASSWORD_TIME_COST": 1}
+"""A password hash that costs nothing: what is tested is never the hash's slowness."""
+
+
+def install(instance: Path, **config: object) -> Flask:
+    """Return an application made ready by its own commands, with the named people."""
+    app = create_app({"INSTANCE": str(instance), **CHEAP, **config})
+    run = app.test_cli_runner().invoke
+    assert run(args=["init"]).exit_code == 0
+    for name, enforcement in (("Hartley & Sons", "hard"), ("Reading Room", "off")):
+        added = run(args=["organisation", "add", name, "--enforcement", enforcement])
+        assert added.exit_code == 0, added.output
+    for name, organisation in (
+        ("alice", "Hartley & Sons"),
+        ("bob", "Reading Room"),
+        ("carol", "Hartley & Sons"),
+    ):
+        add_person(app, name, organisation)
+    return app
+
+
+def add_person(app: Flask, name: str, organisation: str) -> None:
+    """Add somebody by the command that an operator uses."""
+    arguments = ["account", "add", f"{name}@example.com", "--name", name.title()]
+    added = app.test_cli_runner().invoke(
+        args=[*arguments, "--organisation", organisation], input=PASSWORD + "\n"
+    )
+    assert added.exit_code == 0, added.output
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = install(tmp_path / "instance")
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(params=[False, True], ids=["no script", "htmx"])
+def htmx(request: pytest.FixtureRequest) -> bool:
+    """Both ways in which a browser walks through the wizard."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def alice(app: Flask, htmx: bool) -> Person:
+    """Signed in, must set up, both with htmx and without."""
+    person = Person(app, "alice@example.com", htmx)
+    person.sign_in()
+    return person
+
+
+@pytest.fixture
+def bob(app: Flask) -> Person:
+    """Signed in, may set up, has not; no script."""
+    person = Person(app, "bob@example.com")
+    person.sign_in()
+    return person
+
+
+@pytest.fixture
+def carol(app: Flask) -> Person:
+    """Set up ten minutes ago with backup codes (`.codes`), signed out; no script."""
+    import datetime
+
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=10)
+    person = Person(app, "carol@example.com")
+    with time_machine.travel(past, tick=True):
+        person.sign_in()
+        person.codes = person.set_up(past)
+        person.sign_out()
+    return person
+
+
+@pytest.fixture
+def rows(app: Flask) -> Callable[[str], list[tuple[object, ...]]]:
+    """Read the database beside the application: `rows("SELECT …")`."""
+
+    def read(query: str) -> list[tuple[object, ...]]:
+        with app.app_context():
+            return [tuple(row) for row in db.session.execute(text(query))]
+
+    return read
