@@ -4,6 +4,9 @@ The header names of htmx occur in this file only.
 """
 
 from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -177,9 +180,22 @@ def _unforeseen(error: Exception) -> Response:
     return error_page(500)
 
 
+@cache
+def _content_mark(folder: str, name: str) -> str:
+    file = Path(folder) / name
+    return sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else ""
+
+
+def _mark_static(endpoint: str, values: dict[str, Any]) -> None:
+    """Let the address of a static file change with its content."""
+    if endpoint == "static":
+        values["v"] = _content_mark(str(current_app.static_folder), values["filename"])
+
+
 def init_app(app: Flask) -> None:
     """Give the application its headers, error pages and template helpers."""
     app.after_request(_secure)
+    app.url_defaults(_mark_static)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(Exception, _unforeseen)

@@ -108,7 +108,8 @@ def _answer(
         return _let_in(found, factor, at, trust)
     db.session.commit()
     if refusal.reason == "locked":
-        return visitor.leave(web.render("accounts/locked.html", 429, refusal=refusal))
+        visitor.leave()
+        return web.render("accounts/locked.html", 429, refusal=refusal)
     if page == "email_code":
         return _email_code_page(refusal, 422)
     return _page(page, refusal, 422)

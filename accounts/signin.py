@@ -58,7 +58,8 @@ def sign_out() -> Response:
         found.sign_in.end(clock.now())
         events.record("signed out", found.account.id, clock.now())
         db.session.commit()
-    answer = visitor.leave(web.go(url_for("signin.show")))
+    visitor.leave()
+    answer = web.go(url_for("signin.show"))
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Response, current_app, request, session
+from flask import request, session
 from flask_login import LoginManager, current_user, login_user, logout_user
 from sqlalchemy import ColumnElement, ScalarSelect, func, select
 
@@ -139,12 +139,10 @@ def enter(found: Visitor) -> None:
     session.pop("_fresh", None)
 
 
-def leave(response: Response) -> Response:
-    """Forget the visitor's session in this browser."""
+def leave() -> None:
+    """Forget the visitor's session in this browser; the emptied cookie is deleted."""
     logout_user()
     session.clear()
-    response.delete_cookie(current_app.config["SESSION_COOKIE_NAME"], path="/")
-    return response
 
 
 login_manager = LoginManager()
