@@ -111,7 +111,7 @@ class SignIn(Model):
     first_at: Mapped[datetime]
     second_factor: Mapped[str | None]
     second_at: Mapped[datetime | None]
-    proved_at: Mapped[datetime]
+    proved_at: Mapped[datetime | None]
     proof_for: Mapped[str | None]
     next_path: Mapped[str | None]
     device_id: Mapped[int | None] = mapped_column(
@@ -128,7 +128,7 @@ class SignIn(Model):
 
     def is_proved(self, at: datetime) -> bool:
         """Tell whether a proof is fresh enough for a sensitive act."""
-        return at < self.proved_at + PROOF
+        return self.proved_at is not None and at < self.proved_at + PROOF
 
     def renew(self, token: str, at: datetime) -> str:
         """Give the sign-in a new token and return it; the old one is dead (S-111).

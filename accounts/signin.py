@@ -47,7 +47,10 @@ def submit() -> Response:
     if isinstance(outcome, Refusal):
         waits = outcome.reason in {"password_wait", "locked"}
         return _page(outcome, form.email.data or "", 429 if waits else 422)
-    return web.go(landing(outcome, at))
+    answer = web.go(landing(outcome, at))
+    if outcome.new_device_token is not None:
+        cookies.set_device(answer, outcome.new_device_token)
+    return answer
 
 
 @bp.post("/signout")
@@ -135,9 +138,24 @@ def _admit(known: Known, account: Account, at: datetime) -> Visitor | Refusal:
         return Refusal("locked", {"time": until})
     if found.owes_second_factor(at):
         row.device_id = None  # a browser that is only known spares nothing
+    else:
+        _note_device(found, at)
+    if found.authenticator is not None:
+        row.proved_at = None  # trust spares the code, but it is no proof (S-118)
     db.session.commit()
     visitor.enter(found)
     return found
+
+
+def _note_device(found: Visitor, at: datetime) -> None:
+    """Know the browser of a full sign-in from now on (S-098)."""
+    if found.device is not None:
+        found.device.last_used_at = at
+        return
+    browser, system = web.browser_and_system()
+    device, token = trusted_device.remember(found.account.id, browser, system, at, None)
+    db.session.flush()
+    found.sign_in.device_id, found.new_device_token = device.id, token
 
 
 def landing(found: Visitor, at: datetime) -> str:

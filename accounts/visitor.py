@@ -37,6 +37,7 @@ class Visitor:
     asked_by: str | None
     token: str
     is_spent: bool = False
+    new_device_token: str | None = None
 
     is_active = True
     is_anonymous = False

@@ -154,7 +154,7 @@ def upgrade() -> None:
     sa.Column('first_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('second_factor', sa.String(), nullable=True),
     sa.Column('second_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('proved_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('proved_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('proof_for', sa.String(), nullable=True),
     sa.Column('next_path', sa.String(), nullable=True),
     sa.Column('device_id', sa.Integer(), nullable=True),
