@@ -33,8 +33,7 @@ class Application(Flask):
 
     @property
     def secret_key(self) -> bytes:  # type: ignore[override]  # Flask reads it from the config
-        with self.app_context():
-            return keys.ring().derive("session")
+        return keys.ring_of(self).derive("session")
 
 
 def configuration(secure: bool) -> dict[str, Any]:

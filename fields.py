@@ -23,6 +23,7 @@ class BodyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]  # Flask-WTF ships no types
         csrf = False
+        locales = False  # no texts of WTForms are shown, so none are loaded
 
     @classmethod
     def posted(cls) -> Self:

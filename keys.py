@@ -16,7 +16,7 @@ from typing import cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from flask import current_app
+from flask import Flask, current_app
 
 NAMES = ("seal-1", "pepper", "signing")
 KEY_BYTES = 32
@@ -140,7 +140,12 @@ def make(folder: Path) -> list[str]:
 
 
 def ring() -> KeyRing:
-    """Return the key ring of the running application, loaded at its first use."""
-    if "onward-keys" not in current_app.extensions:
-        current_app.extensions["onward-keys"] = load(Path(current_app.instance_path) / "keys")
-    return cast(KeyRing, current_app.extensions["onward-keys"])
+    """Return the key ring of the running application."""
+    return ring_of(current_app)
+
+
+def ring_of(app: Flask) -> KeyRing:
+    """Return the key ring of `app`, loaded at its first use."""
+    if "onward-keys" not in app.extensions:
+        app.extensions["onward-keys"] = load(Path(app.instance_path) / "keys")
+    return cast(KeyRing, app.extensions["onward-keys"])

@@ -24,7 +24,7 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from htmx_flask import request
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 import clock
 
@@ -154,6 +154,9 @@ def _http_error(error: HTTPException) -> Response:
     code = error.code or 500
     if error.response is not None or code < 400:
         return make_response(error.get_response())
+    if isinstance(error, SecurityError):
+        # Under a Host that is not ours no address can be built, so no page of ours either.
+        return Response("This address is not served here.\n", code, mimetype="text/plain")
     page = error_page(code)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from flask import request, session
 from flask_login import LoginManager, current_user, login_user, logout_user
-from sqlalchemy import ColumnElement, ScalarSelect, func, select
+from sqlalchemy import ScalarSelect, Select, bindparam, func, select
 
 import clock
 import keys
@@ -18,7 +19,7 @@ from accounts.models import (
     SignIn,
     renewed,
 )
-from db import db
+from db import UTCDateTime, db
 from factors.authenticator import Authenticator
 from factors.trusted_device import TrustedDevice
 
@@ -91,7 +92,9 @@ def _asked_by() -> ScalarSelect[str]:
     )
 
 
-def _find(is_it: ColumnElement[bool], token: str) -> Visitor | None:
+@cache
+def _query(spent: bool, locks: bool) -> Select[SignIn, Account, Authenticator, TrustedDevice, str]:
+    """Return the one SELECT of the gate; composed once: that costs more than a run."""
     query = (
         select(SignIn, Account, Authenticator, TrustedDevice, _asked_by())
         .join(Account, Account.id == SignIn.account_id)
@@ -100,13 +103,21 @@ def _find(is_it: ColumnElement[bool], token: str) -> Visitor | None:
             (Authenticator.account_id == Account.id) & Authenticator.revoked_at.is_(None),
         )
         .outerjoin(TrustedDevice, TrustedDevice.id == SignIn.device_id)
-        .where(is_it)
     )
-    if request.method == "POST":
-        # Posts of one sign-in come one after the other, on PostgreSQL as on
-        # SQLite: whoever waited sees a renewed token as dead.
-        query = query.with_for_update(of=SignIn)
-    row = db.session.execute(query).one_or_none()
+    if spent:
+        recent = SignIn.renewed_at > bindparam("since", type_=UTCDateTime)
+        query = query.where(SignIn.spent_hash == bindparam("hashed"), recent)
+    else:
+        query = query.where(SignIn.token_hash == bindparam("hashed"))
+    # Posts of one sign-in come one after the other, on PostgreSQL as on SQLite:
+    # whoever waited sees a renewed token as dead.
+    return query.with_for_update(of=SignIn) if locks else query
+
+
+def _find(hashed: str, token: str, since: datetime | None = None) -> Visitor | None:
+    query = _query(since is not None, request.method == "POST")
+    values = {"hashed": hashed} | ({"since": since} if since else {})
+    row = db.session.execute(query, values).one_or_none()
     return None if row is None else Visitor(*row, token=token)
 
 
@@ -116,13 +127,10 @@ def load(token: str) -> Visitor | None:
     A spent token opens nothing but the replay of the POST that spent it.
     """
     hashed = keys.token_hash(token)
-    found = _find(SignIn.token_hash == hashed, token)
+    found = _find(hashed, token)
     at = clock.now()
     if found is None and request.endpoint == REPLAYABLE:
-        found = _find(
-            (SignIn.spent_hash == hashed) & (SignIn.renewed_at > at - REPLAY),
-            renewed(token),
-        )
+        found = _find(hashed, renewed(token), at - REPLAY)
         if found is not None:
             found.is_spent = True
     if found is None or not found.sign_in.is_alive(at) or found.account.disabled_at is not None:

@@ -55,7 +55,8 @@ def _charge(account_id: int, at: datetime) -> int | None:
             or_(Throttle.locked_until.is_(None), Throttle.locked_until <= at),
         )
         .values(failures=count, locked_until=case((count >= TRIES, at + PAUSE), else_=None))
-        .returning(Throttle.failures)
+        .returning(Throttle.failures),
+        execution_options={"synchronize_session": False},
     )
 
 

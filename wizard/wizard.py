@@ -9,6 +9,7 @@ import json
 import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import (
@@ -18,17 +19,20 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     and_,
+    bindparam,
     case,
     literal,
+    null,
     or_,
     text,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.dml import ReturningUpdate
 
 import keys
 from accounts.models import Account, record_label
-from db import Model, choice, db
+from db import Model, UTCDateTime, choice, db
 from factors import totp
 from factors.refusal import Refusal
 from wizard.tickets import EntryTicket, Ticket
@@ -144,7 +148,7 @@ class Wizard(Model):
         sign_in_id: int,
         view: str | None,
         at: datetime,
-    ) -> Self | None:
+    ) -> "Wizard | None":
         """Take a ticket: the one UPDATE by which a set-up goes forward.
 
         Returns the wizard if the ticket was current, else None with nothing
@@ -152,26 +156,18 @@ class Wizard(Model):
         sent to.
         """
         return db.session.scalar(
-            update(cls)
-            .where(
-                cls.attempt == ticket.attempt,
-                cls.turn == ticket.turn,
-                cls.account_id == account_id,
-                cls.sign_in_id == sign_in_id,
-                live(),
-                ~over(at),
-            )
-            .values(
-                turn=cls.turn + 1,
-                turned_at=at,
-                refusal=None,
-                view=view,
-                view_seen_at=None,
-                # Whoever posts the form has seen its page.
-                shown_at=case((cls.shown_at.is_(None), at), else_=cls.shown_at),
-            )
-            .returning(cls),
-            execution_options={"populate_existing": True},
+            _taking(),
+            {
+                "its_attempt": ticket.attempt,
+                "its_turn": ticket.turn,
+                "its_account": account_id,
+                "its_sign_in": sign_in_id,
+                "new_view": view,
+                "now": at,
+                "idle_since": at - IDLE,
+                "begun_since": at - LONGEST,
+            },
+            execution_options={"populate_existing": True, "synchronize_session": False},
         )
 
     @property
@@ -243,6 +239,34 @@ class Wizard(Model):
     @property
     def _owner(self) -> str:
         return f"{self.account_id}/{self.attempt}"
+
+
+@cache
+def _taking() -> ReturningUpdate[Wizard]:
+    """Return the UPDATE that takes a ticket, composed once."""
+    now = bindparam("now", type_=UTCDateTime)
+    return (
+        update(Wizard)
+        .where(
+            Wizard.attempt == bindparam("its_attempt"),
+            Wizard.turn == bindparam("its_turn"),
+            Wizard.account_id == bindparam("its_account"),
+            Wizard.sign_in_id == bindparam("its_sign_in"),
+            live(),
+            Wizard.turned_at > bindparam("idle_since", type_=UTCDateTime),
+            Wizard.started_at > bindparam("begun_since", type_=UTCDateTime),
+        )
+        .values(
+            turn=Wizard.turn + 1,
+            turned_at=now,
+            refusal=null(),
+            view=bindparam("new_view"),
+            view_seen_at=None,
+            # Whoever posts the form has seen its page.
+            shown_at=case((Wizard.shown_at.is_(None), now), else_=Wizard.shown_at),
+        )
+        .returning(Wizard)
+    )
 
 
 def live() -> ColumnElement[bool]:
