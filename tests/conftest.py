@@ -4,6 +4,7 @@ alice must set up (her organisation enforces hard), bob may, carol already has,
 eve knows Carol's password.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app import create_app
-from db import db
+from db import Model, db
 from tests.person import PASSWORD, Person
 
 CHEAP = {"PASSWORD_MEMORY_KIB": 8, "PASSWORD_TIME_COST": 1}
@@ -99,3 +100,26 @@ def rows(app: Flask) -> Callable[[str], list[tuple[object, ...]]]:
             return [tuple(row) for row in db.session.execute(text(query))]
 
     return read
+
+
+@pytest.fixture
+def snapshot(app: Flask) -> Callable[[], dict[str, list[str]]]:
+    """Return everything the database holds, to be compared before and after."""
+
+    def read() -> dict[str, list[str]]:
+        with app.app_context():
+            return {
+                table.name: sorted(map(repr, db.session.execute(text(f"SELECT * FROM {table}"))))
+                for table in Model.metadata.sorted_tables
+            }
+
+    return read
+
+
+def addresses_of(app: Flask, **values: str) -> list[tuple[str, str]]:
+    """Return every method and address that the application routes, filled in with `values`."""
+    return [
+        (method, re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda found: values[found[1]], rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in sorted(rule.methods or ())
+    ]

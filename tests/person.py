@@ -4,7 +4,11 @@ import re
 import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -25,6 +29,25 @@ def app_code(key: str, at: datetime | None = None, steps: int = 0) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def letters(app: Flask) -> list[EmailMessage]:
+    """Return the mails that left, the newest last."""
+    files = sorted((Path(app.instance_path) / "outbox").glob("*.eml"))
+    return [message_from_bytes(file.read_bytes(), policy=default) for file in files]
+
+
+def text_of(letter: EmailMessage, kind: str = "plain") -> str:
+    """Return one of the two texts of a mail."""
+    part = letter.get_body((kind,))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def mailed_code(app: Flask) -> str:
+    """Return the code of the newest mail that has one."""
+    found = [re.search(r"^(\d{6})$", text_of(letter), re.M) for letter in letters(app)]
+    return [match.group(1) for match in found if match][-1]
+
+
 @dataclass
 class Page:
     """What the browser shows."""
@@ -38,6 +61,11 @@ class Page:
     @property
     def text(self) -> str:
         return unescape(self.response.text)
+
+    @property
+    def words(self) -> str:
+        """The text without its tags, on one line."""
+        return " ".join(re.sub(r"<[^>]+>", "", self.text).split())
 
     @property
     def heading(self) -> str:
@@ -108,9 +136,9 @@ class Person:
     def post(self, path: str, data: dict[str, Any]) -> TestResponse:
         """Send a POST as this browser does, without following its answer."""
         uses_htmx = self.htmx and path.startswith("/setup") and "backup-codes" not in path
-        return self.client.post(
-            path, data=data, headers={"HX-Request": "true"} if uses_htmx else {}
-        )
+        headers = {"HX-Request": "true"} if uses_htmx else {}
+        # Buffered, so that the answer is closed as a server closes it: mail leaves then.
+        return self.client.post(path, data=data, headers=headers, buffered=True)
 
     def press(self, path: str, **fields: Any) -> Page:
         """Fill in the page's form and send it; show what comes."""
@@ -163,3 +191,24 @@ class Person:
         self.next(saved="1")
         assert self.page.heading == "Two-factor authentication is on", self.page.text
         return codes
+
+    def set_up_by_email(self, address: str, at: datetime | None = None) -> None:
+        """Go the whole way with a backup email."""
+        self.to_backup(at)
+        self.next(way="email")
+        self.next(address=address)
+        self.next(code=mailed_code(self.app))
+        assert self.page.heading == "Two-factor authentication is on", self.page.text
+
+
+class HttpsClient(FlaskClient):
+    """A browser at https://sign-in.example.org; it sends the Referer that a browser sends."""
+
+    address = "https://sign-in.example.org"
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        kwargs.setdefault("base_url", self.address)
+        headers = dict(kwargs.pop("headers", None) or {})
+        if kwargs.get("method") == "POST":
+            headers = {"Referer": f"{self.address}/", "Origin": self.address} | headers
+        return super().open(*args, headers=headers, **kwargs)

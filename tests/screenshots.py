@@ -1,0 +1,209 @@
+"""Pictures of the pages: `python -m tests.screenshots` renews those of the README in docs/.
+
+With `--all FOLDER` every page is written there, narrow and wide, light and dark.
+"""
+
+import argparse
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import time_machine
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser import chromium
+from tests.browser.site import Site, serving
+from tests.browser.visitor import ARGUMENTS, Visitor
+from tests.person import app_code
+
+DOCS = Path(__file__).parents[1] / "docs"
+WIDE, README_WIDTH, NARROW = 1100, 700, 360
+IN_README = ("sign-in", "required", "scan", "verify", "codes", "finished", "security")
+Scheme = Literal["light", "dark"]
+Camera = Callable[[str], None]
+
+
+def walk(site: Site, visitor: Visitor) -> Iterator[str]:
+    """Go through every page; each name says which one is shown now."""
+    page = visitor.page
+    page.goto("/signin")
+    yield "sign-in"
+    visitor.press("Sign in")
+    visitor.reads("do not match")
+    yield "sign-in-refused"
+    visitor.sign_in()
+    visitor.sees("Set up two-factor authentication")
+    yield "required"
+    yield from _set_up(visitor)
+    visitor.follow("Continue")
+    visitor.sees("Two-factor authentication")
+    yield "security"
+    visitor.sign_out()
+    with time_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=9)):
+        yield from _challenge(visitor)
+        yield from _email(site, visitor)
+    page.goto("/help")
+    yield "help"
+    page.goto("/no-such-page")
+    yield "not-found"
+
+
+def _set_up(visitor: Visitor) -> Iterator[str]:
+    visitor.press("Set up two-factor authentication")
+    visitor.sees("Get an authenticator app")
+    yield "app"
+    visitor.press("Next")
+    visitor.sees("Scan the QR code")
+    visitor.page.reload()
+    visitor.sees("Set-up has started again")
+    yield "restart"
+    visitor.press("Start again")
+    visitor.sees("Scan the QR code")
+    visitor.note_key()
+    yield "scan"
+    visitor.page.get_by_text("Can’t scan it?").click()
+    yield "scan-key"
+    visitor.press("Next")
+    visitor.sees("Enter the code from your app")
+    yield "verify"
+    visitor.type("Code", "12345")
+    visitor.press("Continue")
+    visitor.reads("You typed 5")
+    yield "verify-refused"
+    visitor.enter_code()
+    visitor.sees("Add a backup way to sign in")
+    yield "backup"
+    visitor.press("Backup codes")
+    visitor.sees("Save your backup codes")
+    visitor.note_codes()
+    yield "codes"
+    visitor.press("Done")
+    visitor.page.locator("#error").wait_for()
+    yield "codes-refused"
+    visitor.tick("Yes, I have saved the backup codes")
+    visitor.press("Done")
+    visitor.sees("Two-factor authentication is on")
+    yield "finished"
+
+
+def _challenge(visitor: Visitor) -> Iterator[str]:
+    visitor.sign_in()
+    visitor.sees("Enter your code")
+    yield "code"
+    visitor.type("Code", f"{(int(app_code(visitor.key)) + 1) % 10**6:06}")
+    visitor.press("Continue")
+    visitor.page.locator("#error").wait_for()
+    yield "code-refused"
+    visitor.follow("Use another way")
+    visitor.sees("Use another way")
+    yield "another-way"
+    visitor.follow("Backup code")
+    visitor.sees("Enter a backup code")
+    yield "backup-code"
+    visitor.follow("Use another way")
+    visitor.follow("Back to the app code")
+    visitor.tick("Trust this device for 30 days")
+    visitor.enter_code()
+    visitor.sees("Two-factor authentication")
+    yield "security-trusted"
+
+
+def _email(site: Site, visitor: Visitor) -> Iterator[str]:
+    """Add a backup email, then sign in by it."""
+    page = visitor.page
+    visitor.press("Add")
+    visitor.sees("A backup email")
+    yield "email-introduction"
+    visitor.press("Next")
+    visitor.sees("Add a backup email")
+    yield "email"
+    visitor.type("Backup email address", "alice@home.example")
+    visitor.press("Send me the code")
+    visitor.sees("Check your email")
+    yield "email-code"
+    visitor.type("Code from the email", _mailed_code(site))
+    visitor.press("Confirm the code")
+    visitor.sees("Your backup email is confirmed")
+    yield "email-finished"
+    page.goto("/setup/codes")
+    yield "codes-introduction"
+    page.goto("/setup/authenticator")
+    yield "authenticator-introduction"
+    visitor.sign_out()
+    page.context.clear_cookies()
+    visitor.sign_in()
+    visitor.follow("Use another way")
+    yield "another-way-both"
+    visitor.follow("Backup email")
+    visitor.sees("Get a code by email")
+    yield "backup-email"
+    visitor.press("Send me the code")
+    visitor.sees("Check your email")
+    yield "sign-in-email-code"
+
+
+def _mailed_code(site: Site) -> str:
+    """Return the code of the newest caught mail."""
+    import email
+    import email.policy
+    import re
+
+    newest = max((Path(site.app.instance_path) / "outbox").iterdir())
+    letter = email.message_from_bytes(newest.read_bytes(), policy=email.policy.default)
+    body = letter.get_body(("plain",))
+    assert body is not None
+    found = re.search(r"\b\d{3} ?\d{3}\b", str(body.get_content()))
+    assert found, body
+    return found.group().replace(" ", "")
+
+
+def photograph(page: Page, file: Path, width: int, scheme: Scheme) -> None:
+    """Write one picture; the page stays as it is."""
+    page.set_viewport_size({"width": width, "height": 400})
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    # A soft shadow is a third of a picture's bytes.
+    page.evaluate("document.documentElement.style.setProperty('--shadow', 'none')")
+    page.screenshot(path=file, full_page=True)
+
+
+def readme_picture(page: Page, name: str) -> None:
+    if name in IN_README:
+        photograph(page, DOCS / f"{name}.png", README_WIDTH, "light")
+    if name == "scan":
+        photograph(page, DOCS / "scan-phone-dark.png", NARROW, "dark")
+
+
+def every_picture(page: Page, name: str, folder: Path) -> None:
+    schemes: tuple[Scheme, ...] = ("light", "dark")
+    for width in (NARROW, WIDE):
+        for scheme in schemes:
+            photograph(page, folder / f"{name}-{width}-{scheme}.png", width, scheme)
+
+
+def main() -> None:
+    """Start a site with made-up people, walk through it and write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page, to look at")
+    folder: Path | None = parser.parse_args().all
+    (folder or DOCS).mkdir(parents=True, exist_ok=True)
+    with (
+        TemporaryDirectory() as instance,
+        serving(Path(instance), ISSUER="Onward Demo") as site,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium.path(), args=[*ARGUMENTS, "--disable-lcd-text", "--disable-font-subpixel-positioning"]) as browser,
+    ):
+        page = browser.new_page(base_url=site.url)
+        page.set_default_timeout(5000)
+        for name in walk(site, Visitor(page)):
+            if folder is None:
+                readme_picture(page, name)
+            else:
+                every_picture(page, name, folder)
+            page.set_viewport_size({"width": WIDE, "height": 400})
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

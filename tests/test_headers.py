@@ -1,0 +1,264 @@
+"""Headers and cookies: the same on every kind of answer, and our own page for every error."""
+
+import re
+from collections.abc import Callable, Iterator
+from http.cookies import Morsel, SimpleCookie
+
+import pytest
+from flask import Flask, Response, abort, request_finished
+from werkzeug.test import TestResponse
+
+from db import db
+from tests.conftest import install
+from tests.person import HttpsClient, Person, app_code
+
+HTMX = {"HX-Request": "true"}
+ALWAYS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none';"
+        " object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+
+Ask = Callable[["Site"], TestResponse]
+
+
+class Site:
+    """An application under one base address, with Bob signed in."""
+
+    def __init__(self, app: Flask, is_https: bool) -> None:
+        self.app, self.is_https = app, is_https
+        self.bob = Person(app, "bob@example.com")
+        self.bob.sign_in()
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.bob.client.get(path, headers=names, buffered=True)
+
+    def stranger(self, path: str, **headers: str) -> TestResponse:
+        return self.app.test_client().get(path, headers=headers, buffered=True)
+
+    def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> TestResponse:
+        hidden = self.bob.page.hidden()
+        return self.bob.client.post(path, data=hidden | fields, headers=headers or {})
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["http", "https"])
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    is_https = bool(request.param)
+    config = {"BASE_URL": HttpsClient.address} if is_https else {}
+    app = install(tmp_path_factory.mktemp("headers") / "instance", **config)
+    if is_https:
+        app.test_client_class = HttpsClient
+
+    @app.get("/signin/broken")
+    def broken() -> str:
+        raise RuntimeError("the key is JBSWY3DPEHPK3PXP")
+
+    @app.get("/signin/too-many")
+    def too_many() -> str:
+        abort(429)
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    yield Site(app, is_https)
+    with app.app_context():
+        db.engine.dispose()
+
+
+def scan(site: Site, headers: dict[str, str]) -> TestResponse:
+    site.bob.visit("/setup")
+    if "Start again" in site.bob.page.text:
+        site.bob.next()
+        site.bob.visit("/setup")
+    return site.post("/setup", headers)
+
+
+def wrong_code(site: Site) -> TestResponse:
+    site.bob.page.response = scan(site, HTMX)
+    site.bob.page.response = site.post("/setup", HTMX)
+    return site.post("/setup", HTMX, code="000")
+
+
+def wrong_password(site: Site) -> TestResponse:
+    person = Person(site.app, "alice@example.com")
+    fields = person.visit("/signin").hidden()
+    data = fields | {"email": person.email, "password": "wrong"}
+    return person.client.post("/signin", data=data)
+
+
+ANSWERS: dict[str, tuple[int, Ask]] = {
+    "page": (200, lambda site: site.get("/security")),
+    "sign-in page": (200, lambda site: site.stranger("/signin")),
+    "health": (200, lambda site: site.stranger("/health")),
+    "favicon": (200, lambda site: site.stranger("/favicon.ico")),
+    "head": (200, lambda site: site.bob.client.head("/security")),
+    "fragment": (200, lambda site: site.get("/security", HX_Request="true")),
+    "wizard's document": (202, lambda site: site.get("/setup")),
+    "wizard's fragment": (200, lambda site: scan(site, HTMX)),
+    "view of a step": (303, lambda site: scan(site, {})),
+    "one-time stylesheet": (200, lambda site: site.get("/setup/seen/none.css")),
+    "beacon": (204, lambda site: site.post("/setup/leave")),
+    "sent on": (303, lambda site: site.get("/")),
+    "sent to sign in": (303, lambda site: site.stranger("/security")),
+    "sent to sign in by htmx": (
+        401,
+        lambda site: site.app.test_client().get("/security", headers=HTMX),
+    ),
+    "no token": (400, lambda site: site.bob.client.post("/setup")),
+    "from elsewhere": (403, lambda site: site.post("/signout", {"Sec-Fetch-Site": "cross-site"})),
+    "no page": (404, lambda site: site.get("/nowhere")),
+    "no page, by htmx": (404, lambda site: site.get("/nowhere", HX_Request="true")),
+    "no page for a stranger": (404, lambda site: site.stranger("/security/x.css")),
+    "no such method": (405, lambda site: site.bob.client.put("/security")),
+    "old ticket": (409, lambda site: site.post("/setup", ticket="old", entry="")),
+    "codes are gone": (410, lambda site: site.post("/setup/backup-codes")),
+    "too large": (413, lambda site: site.post("/signin/confirm", password="x" * 70_000)),
+    "wrong code": (422, wrong_code),
+    "wrong password": (422, wrong_password),
+    "too many": (429, lambda site: site.get("/signin/too-many")),
+    "fault": (500, lambda site: site.get("/signin/broken")),
+    "fault, by htmx": (500, lambda site: site.get("/signin/broken", HX_Request="true")),
+    "prefetch": (503, lambda site: site.get("/setup", Sec_Purpose="prefetch")),
+    "static": (200, lambda site: site.stranger("/static/onward.css")),
+    "no static file": (404, lambda site: site.stranger("/static/nothing.css")),
+}
+
+SHOWN = {400, 403, 404, 405, 409, 410, 413, 422, 429, 500}
+"""Statuses that a person gets to see: 401 leads on, 503 answers a prefetch."""
+
+
+@pytest.mark.parametrize(("status", "ask"), ANSWERS.values(), ids=list(ANSWERS))
+def test_every_answer_has_the_headers_that_protect_it(site: Site, status: int, ask: Ask) -> None:
+    """S-133, S-134."""
+    answer = ask(site)
+
+    assert answer.status_code == status
+    assert {name: answer.headers.get(name) for name in ALWAYS} == ALWAYS
+    assert "camera=()" in answer.headers["Permissions-Policy"]
+    assert answer.headers.get("Strict-Transport-Security") == (HSTS if site.is_https else None)
+    assert "Server" not in answer.headers
+    assert "X-Powered-By" not in answer.headers
+
+
+@pytest.mark.parametrize(("status", "ask"), ANSWERS.values(), ids=list(ANSWERS))
+def test_every_answer_but_a_static_file_is_kept_by_nobody(
+    site: Site, status: int, ask: Ask
+) -> None:
+    """S-135."""
+    answer = ask(site)
+
+    if "/static/" in answer.request.path and status == 200:
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+        assert "Set-Cookie" not in answer.headers
+        return
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert {"cookie", "hx-request"} <= {name.lower() for name in answer.vary}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [ask for status, ask in ANSWERS.values() if status >= 400 and status not in {401, 503}],
+    ids=[
+        name for name, (status, _) in ANSWERS.items() if status >= 400 and status not in {401, 503}
+    ],
+)
+def test_every_error_is_a_page_of_ours_with_a_heading(site: Site, ask: Ask) -> None:
+    answer = ask(site)
+
+    assert answer.mimetype == "text/html"
+    assert len(re.findall(r"<h1[ >]", answer.text)) == 1
+    assert len(re.findall(r"<title>[^<]+ – Onward</title>", answer.text)) == 1
+    is_fragment = "HX-Request" in answer.request.headers
+    assert ('<html lang="en-GB">' in answer.text) is not is_fragment
+    assert "Traceback" not in answer.text
+    assert "werkzeug" not in answer.text.lower()
+
+
+def test_a_fault_tells_nothing_of_its_cause(site: Site) -> None:
+    answer = site.get("/signin/broken")
+
+    assert "JBSWY3DPEHPK3PXP" not in answer.text
+    assert "RuntimeError" not in answer.text
+    assert "A fault on our side" in answer.text
+
+
+def test_a_wrong_method_names_the_right_ones(site: Site) -> None:
+    assert "GET" in site.bob.client.put("/security").headers["Allow"]
+
+
+def test_an_untrusted_host_is_refused_with_the_same_headers(site: Site) -> None:
+    """S-081."""
+    scheme = "https" if site.is_https else "http"
+    answer = site.app.test_client().get("/signin", base_url=f"{scheme}://evil.example")
+
+    assert answer.status_code == 400
+    assert {name: answer.headers.get(name) for name in ALWAYS} == ALWAYS
+    assert "evil.example" not in answer.text
+
+
+def sent_cookies(site: Site) -> list[Morsel[str]]:
+    """Every cookie of a sign-in, a set-up, a challenge with trust, and a sign-out."""
+    found: list[Morsel[str]] = []
+
+    def note(sender: Flask, response: Response) -> None:
+        lines = response.headers.getlist("Set-Cookie")
+        found.extend(cookie for line in lines for cookie in SimpleCookie(line).values())
+
+    with request_finished.connected_to(note, site.app):
+        person = Person(site.app, "carol@example.com")
+        person.sign_in()
+        person.set_up()
+        person.sign_out()
+        person.sign_in()
+        person.press("/signin/code", code=app_code(person.key, steps=1), trust="1")
+        person.sign_out()
+    return found
+
+
+def test_every_cookie_is_out_of_reach_of_scripts_and_of_other_sites(site: Site) -> None:
+    """S-112, S-115: the name prefix and Secure exactly under https."""
+    found = sent_cookies(site)
+
+    prefix = "__Host-" if site.is_https else ""
+    assert {cookie.key for cookie in found} == {f"{prefix}onward", f"{prefix}device"}
+    for cookie in found:
+        assert bool(cookie["secure"]) is site.is_https
+        assert cookie["httponly"] is True
+        assert (cookie["path"], cookie["samesite"], cookie["domain"]) == ("/", "Lax", "")
+    ages = {c["max-age"] for c in found if c.key.endswith("device") and c.value}
+    assert ages == {str(30 * 24 * 3600)}
+    kept = [c for c in found if c.key.endswith("onward") and c.value]
+    assert {(c["max-age"], c["expires"]) for c in kept} == {("", "")}
+
+
+def test_signing_out_clears_what_the_browser_keeps(site: Site) -> None:
+    """S-139."""
+    person = Person(site.app, "bob@example.com")
+    person.sign_in()
+
+    answer = person.post("/signout", person.page.hidden())
+
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert re.search(r"onward=; Expires=Thu, 01 Jan 1970", str(answer.headers))
+
+
+def test_no_page_names_a_foreign_address_to_load_from(site: Site) -> None:
+    """S-138: links to app stores are links; nothing is loaded from elsewhere."""
+    for path in ("/setup", "/security", "/help", "/signin/confirm"):
+        text = site.get(path).text
+        assert not re.findall(r'(?:src|srcset|action|hx-\w+)="(?:https?:)?//', text)
+        assert not re.findall(r'<link[^>]+href="(?:https?:)?//', text)
+
+
+def test_static_files_change_their_address_with_their_content(site: Site) -> None:
+    text = site.get("/help").text
+    assert not re.findall(r'"/static/[^"?]+"', text)
+    assert len(re.findall(r'"/static/[^"]+\?v=[0-9a-f]{12}"', text)) >= 4
