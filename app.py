@@ -33,17 +33,20 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Return the application. Opens neither the database nor the keys.
 
     `config` overrides settings by name; INSTANCE is the folder of the
-    installation. Exits with a sentence if it is about to serve a database
-    without its keys.
+    installation. Exits with a sentence if a setting can't be used, or if it is
+    about to serve a database without its keys.
     """
     config = dict(config or {})
     instance = Path(
         config.pop("INSTANCE", None) or os.environ.get("ONWARD_INSTANCE") or ROOT / "instance"
     )
     app = cookies.Application(__name__, instance_path=str(instance.resolve()))
-    app.config.update(settings.load(instance.resolve()))
-    app.config.update(config)
-    _configure(app)
+    try:
+        app.config.update(settings.load(instance.resolve()))
+        app.config.update(config)
+        _configure(app)
+    except settings.SettingError as error:
+        serving.refuse(str(error))
     serving.check(app)
     _extend(app)
     _pages(app)
@@ -62,7 +65,11 @@ def _configure(app: Flask) -> None:
     app.config.update(cookies.configuration(secure))
     app.config.update(
         SQLALCHEMY_ENGINES={
-            "default": address.replace("postgresql://", "postgresql+psycopg://", 1)
+            "default": {
+                "url": address.replace("postgresql://", "postgresql+psycopg://", 1),
+                # An error's text goes into the log: without addresses and hashes (S-137).
+                "hide_parameters": True,
+            }
         },
         ALEMBIC={"script_location": str(ROOT / "migrations")},
         WTF_CSRF_TIME_LIMIT=None,

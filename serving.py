@@ -1,6 +1,7 @@
 """What must be right before Onward serves anybody."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from flask import Flask
@@ -10,6 +11,14 @@ import settings
 
 DEMO_MARK = "demo-people.json"
 """File in the instance folder that holds the demo people's passwords."""
+WORKER_BOOT_ERROR = 3
+"""Exit status at which gunicorn ends; after any other it starts the worker again, for ever."""
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the program with a sentence."""
+    click.echo(sentence, err=True)
+    raise SystemExit(WORKER_BOOT_ERROR)
 
 
 def check(app: Flask) -> None:
@@ -21,14 +30,14 @@ def check(app: Flask) -> None:
         return
     instance = Path(app.instance_path)
     if (instance / DEMO_MARK).exists() and not settings.is_loopback(app.config["BASE_URL"]):
-        raise SystemExit("This instance holds demo people. It serves this machine only.")
+        refuse("This instance holds demo people. It serves this machine only.")
     has_database = bool(app.config["DATABASE_URL"]) or (instance / "onward.sqlite").exists()
     if not has_database:
         return
     try:
         keys.load(instance / "keys")
     except keys.KeysMissing as error:
-        raise SystemExit(str(error)) from None
+        refuse(str(error))
 
 
 def _is_about_to_serve() -> bool:

@@ -81,7 +81,10 @@ def load(instance: Path, environ: Mapping[str, str] | None = None) -> dict[str, 
     """
     environ = os.environ if environ is None else environ
     file = instance / "onward.toml"
-    stored = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    try:
+        stored = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    except ValueError as error:
+        raise SettingError(f"{file.name} can't be read: {error}") from None
     values: dict[str, Value] = {}
     for setting in SETTINGS:
         raw = environ.get(f"ONWARD_{setting.name}", stored.get(setting.name.lower()))

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from flask import request
+from flask import current_app, request
 from sqlalchemy import select
 
 import cookies
+import keys
 import web
 from accounts import code_mail, events
 from accounts.models import end_pending
 from accounts.visitor import Visitor
 from db import db
 from factors import backup_codes, throttle, trusted_device
+from factors.authenticator import Authenticator
 from factors.authenticator import malformed_code as malformed_app_code
 from factors.backup_email import BackupEmail, EmailCode
 from factors.backup_email import malformed_code as malformed_email_code
@@ -26,7 +28,16 @@ def app_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
         return Refusal("proof_old")
     if malformed := malformed_app_code(typed):
         return malformed
-    return _spend(found, "app", at, lambda: authenticator.accept(typed, at))
+    return _spend(found, "app", at, lambda: _accept(authenticator, typed, at))
+
+
+def _accept(authenticator: Authenticator, typed: str | None, at: datetime) -> Refusal | None:
+    """Spend the code; a secret that does not open lets nobody in, and is told (S-160)."""
+    try:
+        return authenticator.accept(typed, at)
+    except keys.SealBroken as error:
+        current_app.logger.error("%s: authenticator %s", error, authenticator.id)
+        return Refusal("unknown", {"label": authenticator.label})
 
 
 def backup_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:

@@ -1,6 +1,6 @@
 """Visitor: who stands at the door, with all that the gate must know, in one SELECT."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
@@ -36,9 +36,9 @@ class Visitor:
     authenticator: Authenticator | None
     device: TrustedDevice | None
     asked_by: str | None
-    token: str
+    token: str = field(repr=False)
     is_spent: bool = False
-    new_device_token: str | None = None
+    new_device_token: str | None = field(default=None, repr=False)
 
     is_active = True
     is_anonymous = False

@@ -96,6 +96,6 @@ def malformed_code(typed: str | None) -> Refusal | None:
         return Refusal("empty")
     if is_code(code, totp.DIGITS):
         return None
-    if code.isdigit():
+    if code.isascii() and code.isdigit():
         return Refusal("length", {"n": len(code)})
     return Refusal("letters")

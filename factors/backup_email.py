@@ -114,4 +114,6 @@ def malformed_code(typed: str | None) -> Refusal | None:
         return Refusal("email_empty")
     if is_code(code, DIGITS):
         return None
-    return Refusal("length", {"n": len(code)}) if code.isdigit() else Refusal("letters")
+    if code.isascii() and code.isdigit():
+        return Refusal("length", {"n": len(code)})
+    return Refusal("letters")

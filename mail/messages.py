@@ -1,6 +1,6 @@
 """Every mail of Onward, one function a message."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flask import current_app, render_template
@@ -15,8 +15,8 @@ class Message:
 
     kind: str
     subject: str
-    text: str
-    html: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
 
 
 def verification_code(

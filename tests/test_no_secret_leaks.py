@@ -14,7 +14,7 @@ from flask.wrappers import Response
 from sqlalchemy import text
 
 import keys
-from accounts.models import SignIn
+from accounts.models import Account, SignIn
 from accounts.visitor import Visitor
 from db import db
 from factors.authenticator import Authenticator
@@ -41,7 +41,7 @@ class Witness:
         self.cookies: list[str] = []
         self.access_log: list[str] = []
         self.pages: list[tuple[int, str]] = []
-        app.wsgi_app = self  # type: ignore[method-assign]  # Flask's own way
+        app.wsgi_app = self  # type: ignore[method-assign,assignment]  # Flask's own way
         request_finished.connect(self.note_page, app)
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -71,6 +71,7 @@ class Story:
         self.long: dict[str, str] = {"password": PASSWORD}
         self.codes: dict[str, str] = {"wrong code": "000000", "wrong backup code": "00000000"}
         self.witness = Witness(app)
+        self.log = ""
 
     def tell(self) -> None:
         with time_machine.travel(START, tick=True) as moment:
@@ -200,12 +201,13 @@ def story(app: Flask, caplog: pytest.LogCaptureFixture) -> Iterator[Story]:
     caplog.set_level(logging.DEBUG, logger=app.logger.name)
     story = Story(app)
     story.tell()
+    story.log = caplog.text
     yield story
     request_finished.disconnect(story.witness.note_page, app)
 
 
 def test_no_secret_stands_in_an_address_a_header_a_log_or_an_error_page(
-    story: Story, caplog: pytest.LogCaptureFixture
+    story: Story,
 ) -> None:
     """S-137, S-114: all flows with known secrets."""
     seen = story.witness
@@ -216,8 +218,8 @@ def test_no_secret_stands_in_an_address_a_header_a_log_or_an_error_page(
     assert story.found_in(*seen.addresses) == []
     assert story.found_in(*seen.headers) == []
     assert story.found_in(*seen.access_log) == []
-    assert "unforeseen OperationalError" in caplog.text
-    assert story.found_in(caplog.text) == []
+    assert "unforeseen OperationalError" in story.log
+    assert story.found_in(story.log) == []
     errors = [page for status, page in seen.pages if status in OWN_PAGES]
     assert {status for status, _ in seen.pages} >= OWN_PAGES - {413} | {422}
     assert len(errors) >= 6
@@ -226,13 +228,9 @@ def test_no_secret_stands_in_an_address_a_header_a_log_or_an_error_page(
 
 def test_no_cookie_holds_more_than_its_own_token(story: Story) -> None:
     """S-114: a device cookie is its token; the session's cookie holds nothing of the rest."""
-    devices = {value for name, value in story.long.items() if name.endswith("device")}
-    texts = [cookie for cookie in story.witness.cookies if "device=" not in cookie]
+    texts = [re.sub(r"(?<=device=)[\w-]{43}", "", c) for c in story.witness.cookies]
+    assert len(texts) > 20
     assert story.found_in(*texts) == []
-    for cookie in story.witness.cookies:
-        if "device=" in cookie:
-            rest = cookie.replace(next(d for d in devices if d in cookie), "")
-            assert story.found_in(rest) == []
 
 
 def test_no_page_puts_a_secret_into_a_form_or_repeats_what_was_typed(story: Story) -> None:
@@ -288,7 +286,6 @@ def test_a_secret_copied_to_another_account_opens_nothing(
 ) -> None:
     """S-160: Bob puts his own sealed secret into Carol's row and knows her password."""
     bob.set_up()
-    his, _ = sealed(rows, "authenticators")
     his, hers = sealed(rows, "authenticators")
     assert his != hers
     change(app, "UPDATE authenticators SET sealed_secret = :his WHERE account_id = 3", his=his)
@@ -378,7 +375,6 @@ def test_a_backup_code_row_moved_to_another_account_opens_nothing(
 ) -> None:
     """S-160: the digest names its owner as well."""
     bob.set_up()
-    codes = bob.codes = []
     change(app, "UPDATE backup_codes SET account_id = 2 WHERE account_id = 3")
     bob.sign_out()
     bob.sign_in()
@@ -386,7 +382,6 @@ def test_a_backup_code_row_moved_to_another_account_opens_nothing(
 
     bob.press("/signin/backup-code", code=carol.codes[0])
 
-    assert codes == []
     assert bob.page.status == 422
     assert rows("SELECT count(*) FROM backup_codes WHERE used_at IS NOT NULL") == [(0,)]
 
@@ -403,11 +398,12 @@ def test_nothing_secret_shows_when_an_object_is_printed(app: Flask, carol: Perso
         sign_in = db.session.query(SignIn).order_by(SignIn.id.desc()).first()
         wizard = db.session.query(Wizard).one()
         assert sign_in is not None
-        found = Visitor(
-            sign_in, db.session.get_one(type(sign_in), 1), authenticator, None, None, token
-        )  # type: ignore[arg-type]  # any account will do
+        account = db.session.get_one(Account, 3)
+        found = Visitor(sign_in, account, authenticator, None, None, token)
         message = Message("verification_code", "Your code", "It is 123456.", "<p>123456</p>")
-        printed = " ".join(map(repr, (ring, authenticator, sign_in, wizard, found, message)))
+        printed = " ".join(
+            map(repr, (ring, account, authenticator, sign_in, wizard, found, message))
+        )
 
         assert str(authenticator.sealed_secret) not in printed
     assert carol.key not in printed

@@ -1,0 +1,249 @@
+"""Races: twenty requests released together; exactly one wins, on SQLite and on PostgreSQL."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests import postgres
+from tests.live import Answer, Browser, Server, at_once, serve
+from tests.person import PASSWORD, app_code
+
+MANY = 20
+NUMBERS = count(1)
+
+
+@dataclass
+class Site:
+    """A live server with its database beside it."""
+
+    server: Server
+    database: str
+    instance: Path
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        engine = create_engine(self.database.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.connect() as connection:
+            found = [tuple(row) for row in connection.execute(text(query))]
+        engine.dispose()
+        return found
+
+    def newcomer(self) -> "Newcomer":
+        """Add a person by command and sign them in."""
+        email = f"person{next(NUMBERS)}@example.com"
+        self.server.run("account", "add", email, "--name", "Person", typed=PASSWORD + "\n")
+        browser = Browser(self.server)
+        browser.sign_in(email)
+        return Newcomer(self, email, browser)
+
+
+@dataclass
+class Newcomer:
+    """Somebody who sets up two-factor authentication over the wire."""
+
+    site: Site
+    email: str
+    browser: Browser
+    key: str = ""
+    codes: list[str] = field(default_factory=list)
+
+    @property
+    def account(self) -> str:
+        return f"(SELECT id FROM accounts WHERE email = '{self.email}')"
+
+    def to_scan(self) -> None:
+        self.browser.get("/setup")
+        self.browser.press("/setup")
+        found = re.search(r'<code id="key">([^<]*)<', self.browser.last.text)
+        assert found, self.browser.last.text
+        self.key = found.group(1).replace(" ", "")
+
+    def to_verify(self) -> None:
+        self.to_scan()
+        self.browser.press("/setup")
+
+    def to_codes(self) -> None:
+        self.to_verify()
+        # One step back: the next codes are still unspent for the sign-in that follows.
+        self.browser.press("/setup", code=app_code(self.key, steps=-1))
+        self.browser.press("/setup", way="codes")
+        self.codes = re.findall(r"<li><code>([\d ]+)</code></li>", self.browser.last.text)
+        assert len(self.codes) == 10, self.browser.last.text
+
+    def set_up(self) -> None:
+        self.to_codes()
+        self.browser.press("/setup", saved="1")
+        assert self.browser.last.heading == "Two-factor authentication is on"
+
+    def half_sign_in(self) -> Browser:
+        browser = Browser(self.site.server)
+        assert browser.sign_in(self.email).heading == "Enter your code"
+        return browser
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    instance = tmp_path_factory.mktemp(request.param)
+    if request.param == "sqlite":
+        with serve(instance) as server:
+            yield Site(server, f"sqlite:///{instance}/onward.sqlite", instance)
+        return
+    with postgres.cluster() as template:
+        database = postgres.new_database(template, "races")
+        with serve(instance, database) as server:
+            yield Site(server, database, instance)
+
+
+def winners(site: Site, browser: Browser, answers: list[Answer]) -> int:
+    """Count the answers whose cookies open the security page; none may be a fault."""
+    assert not [a.status for a in answers if a.status >= 500]
+    opened = 0
+    for answer in answers:
+        if "onward" in answer.cookies:
+            own = Browser(site.server, browser.cookies | answer.cookies)
+            opened += own.get("/security").heading == "Two-factor authentication"
+    return opened
+
+
+def test_one_ticket_takes_one_turn(site: Site) -> None:
+    someone = site.newcomer()
+    someone.to_scan()
+
+    answers = someone.browser.press_at_once(MANY, "/setup")
+
+    # htmx sends no second click as a new act: every answer shows the same next step.
+    assert {(a.status, a.heading) for a in answers} == {(200, "Enter the code from your app")}
+    query = f"SELECT turn FROM wizards WHERE account_id = {someone.account}"
+    assert site.rows(query) == [(2,)]
+
+
+def test_one_start_makes_one_secret(site: Site) -> None:
+    someone = site.newcomer()
+    someone.browser.get("/setup")
+
+    answers = someone.browser.press_at_once(MANY, "/setup")
+
+    assert {(a.status, a.heading) for a in answers} == {(200, "Scan the QR code")}
+    assert len({re.search(r'id="key">([^<]*)', a.text)[1] for a in answers}) == 1  # type: ignore[index]  # it is there
+    query = f"SELECT records_issued FROM accounts WHERE id = {someone.account}"
+    assert site.rows(query) == [(1,)]
+
+
+def test_the_final_step_counts_once(site: Site) -> None:
+    someone = site.newcomer()
+    someone.to_codes()
+
+    answers = someone.browser.press_at_once(MANY, "/setup", saved="1")
+
+    assert not [a.status for a in answers if a.status >= 500]
+    for table in ("authenticators", "backup_codes", "wizards"):
+        expected = 10 if table == "backup_codes" else 1
+        query = f"SELECT count(*) FROM {table} WHERE account_id = {someone.account}"
+        assert site.rows(query) == [(expected,)], table
+    # The replays carry the winner's cookie: nobody is signed out by a lost answer.
+    assert len({a.cookies["onward"] for a in answers if "onward" in a.cookies}) == 1
+
+
+def test_one_app_code_lets_one_request_in(site: Site) -> None:
+    someone = site.newcomer()
+    someone.set_up()
+    browser = someone.half_sign_in()
+
+    answers = browser.press_at_once(MANY, "/signin/code", code=app_code(someone.key, steps=1))
+
+    assert winners(site, browser, answers) == 1
+
+
+def test_one_app_code_lets_one_of_many_sign_ins_in(site: Site) -> None:
+    someone = site.newcomer()
+    someone.set_up()
+    code = app_code(someone.key, steps=1)
+    browsers = [someone.half_sign_in() for _ in range(MANY)]
+    forms = [browser.form(code=code) for browser in browsers]
+
+    answers = at_once(
+        [
+            lambda b=b, f=f: b.send("POST", "/signin/code", **f)  # type: ignore[misc]  # bound here
+            for b, f in zip(browsers, forms, strict=True)
+        ]
+    )
+
+    assert winners(site, Browser(site.server), answers) == 1
+
+
+def test_one_backup_code_lets_one_request_in(site: Site) -> None:
+    someone = site.newcomer()
+    someone.set_up()
+    browser = someone.half_sign_in()
+
+    answers = browser.press_at_once(MANY, "/signin/backup-code", code=someone.codes[0])
+
+    assert winners(site, browser, answers) == 1
+    query = "SELECT count(*) FROM backup_codes WHERE used_at IS NOT NULL AND account_id = "
+    assert site.rows(query + someone.account) == [(1,)]
+
+
+def test_one_emailed_code_lets_one_request_in(site: Site) -> None:
+    someone = site.newcomer()
+    someone.set_up()
+    browser = someone.browser
+    browser.get("/setup/email")
+    browser.press("/setup")
+    browser.press("/setup", address=f"home-{someone.email}")
+    browser.press("/setup", code=_newest_code(site))
+    assert browser.last.heading == "Your backup email is confirmed"
+    half = someone.half_sign_in()
+    half.get("/signin/backup-email")
+    half.get(half.press("/signin/backup-email").location)
+
+    answers = half.press_at_once(MANY, "/signin/backup-email/code", code=_newest_code(site))
+
+    assert winners(site, half, answers) == 1
+
+
+def _newest_code(site: Site) -> str:
+    newest = sorted((site.instance / "outbox").glob("*.eml"))[-1].read_text()
+    found = re.search(r"^(\d{6})\r?$", newest, re.M)
+    assert found, newest
+    return found.group(1)
+
+
+def test_no_more_wrong_codes_are_read_than_the_budget_has(site: Site) -> None:
+    """S-090, S-093: twenty parallel guesses from many sign-ins, five of them read."""
+    someone = site.newcomer()
+    someone.set_up()
+    browsers = [someone.half_sign_in() for _ in range(MANY)]
+    forms = [browser.form(code="12345678") for browser in browsers]
+
+    answers = at_once(
+        [
+            lambda b=b, f=f: b.send("POST", "/signin/backup-code", **f)  # type: ignore[misc]  # bound here
+            for b, f in zip(browsers, forms, strict=True)
+        ]
+    )
+
+    assert not [a.status for a in answers if a.status >= 500]
+    read = "SELECT count(*) FROM events WHERE result = 'refused: backup_unknown' AND account_id = "
+    assert site.rows(read + someone.account) == [(4,)]  # the fifth is told as "locked"
+    assert all(a.status in {303, 422, 429} for a in answers)
+    late = Browser(site.server)
+    late.get("/signin")
+    locked = late.press("/signin", email=someone.email, password=PASSWORD)
+    assert locked.status == 429
+
+
+def test_parallel_wrong_passwords_are_all_refused(site: Site) -> None:
+    someone = site.newcomer()
+    stranger = Browser(site.server)
+    stranger.get("/signin")
+
+    answers = stranger.press_at_once(MANY, "/signin", email=someone.email, password="wrong one")
+
+    assert {a.status for a in answers} == {422}
