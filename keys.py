@@ -105,7 +105,8 @@ def load(folder: Path, environ: Mapping[str, str] | None = None) -> KeyRing:
     for name in NAMES:
         variable = f"ONWARD_KEY_{name.partition('-')[0].upper()}"
         file = folder / f"{name}.key"
-        text = environ.get(variable) or (file.read_text("ascii") if file.is_file() else "")
+        stored = file.read_text("ascii", "replace") if file.is_file() else ""
+        text = environ.get(variable) or stored
         keys[name] = _parse(name, text)
     return KeyRing(keys)
 

@@ -78,6 +78,7 @@ def _begin(entry: EntryTicket, kind: Kind, proved_at: datetime, asked: Asked) ->
     wizard.view = asked.view
     wizard.shown_at = asked.at if asked.by_htmx else None
     STEPS[wizard.step].enter(wizard, asked.at)
+    db.session.add(wizard)
     return wizard
 
 

@@ -123,8 +123,8 @@ class Wizard(Model):
         proved_at: datetime,
         at: datetime,
     ) -> Self:
-        """Begin an attempt at `step`; the caller has made sure that none lives."""
-        wizard = cls(
+        """Return a new attempt at `step`; the caller has made sure that none lives, and adds it."""
+        return cls(
             attempt=secrets.token_hex(16),
             account_id=account_id,
             sign_in_id=entry.sign_in_id,
@@ -137,8 +137,6 @@ class Wizard(Model):
             started_at=at,
             turned_at=at,
         )
-        db.session.add(wizard)
-        return wizard
 
     @classmethod
     def take(
