@@ -121,7 +121,6 @@ def _made(person: Person) -> Person:
 
 def _serve(port: int) -> None:
     """Become the server that a real installation runs too."""
-    environment = os.environ | {"ONWARD_DEVELOPMENT": "1"}
     arguments = ["-m", "gunicorn", "app:create_app()", "--bind", f"127.0.0.1:{port}"]
     arguments += [
         "--worker-class",
@@ -133,5 +132,5 @@ def _serve(port: int) -> None:
     os.execve(  # noqa: S606  # our own interpreter with our own arguments
         sys.executable,
         [sys.executable, *arguments, "--log-level", "warning"],
-        environment,
+        os.environ,
     )

@@ -70,7 +70,6 @@ SETTINGS = (
     Setting("MAIL_TIMEOUT", 10, "seconds that one SMTP step may take"),
     Setting("PASSWORD_TIME_COST", 2, "argon2id passes (OWASP: 2 with 19 MiB)"),
     Setting("PASSWORD_MEMORY_KIB", 19456, "argon2id memory, KiB"),
-    Setting("DEVELOPMENT", False, "set by `make run` and by nothing else"),
 )
 
 

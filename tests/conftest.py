@@ -5,6 +5,7 @@ eve knows Carol's password.
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,9 +48,20 @@ def add_person(app: Flask, name: str, organisation: str) -> None:
     assert added.exit_code == 0, added.output
 
 
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install once; every test gets a copy of the folder."""
+    instance = tmp_path_factory.mktemp("installed") / "instance"
+    made = install(instance)
+    with made.app_context():
+        db.engine.dispose()
+    return instance
+
+
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    app = install(tmp_path / "instance")
+def app(installed: Path, tmp_path: Path) -> Iterator[Flask]:
+    shutil.copytree(installed, tmp_path / "instance")
+    app = create_app({"INSTANCE": str(tmp_path / "instance"), **CHEAP})
     yield app
     with app.app_context():
         db.engine.dispose()

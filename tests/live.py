@@ -48,6 +48,7 @@ class Server:
 
     port: int
     environment: dict[str, str]
+    pid: int = 0
 
     def run(self, *arguments: str, typed: str = "") -> str:
         """Run one of the product's commands against the same installation."""
@@ -134,18 +135,25 @@ def at_once(acts: list[Callable[[], Answer]]) -> list[Answer]:
 
 
 @contextmanager
-def serve(instance: Path, database: str = "") -> Iterator[Server]:
-    """Install by the product's own commands and serve by gunicorn until the block ends."""
+def serve(instance: Path, database: str = "", **settings: str) -> Iterator[Server]:
+    """Install by the product's own commands and serve by gunicorn until the block ends.
+
+    `settings` are further variables of the environment.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {
-        "ONWARD_INSTANCE": str(instance),
-        "ONWARD_DATABASE_URL": database,
-        "ONWARD_BASE_URL": f"http://127.0.0.1:{port}",
-        "ONWARD_PASSWORD_MEMORY_KIB": "8",
-        "ONWARD_PASSWORD_TIME_COST": "1",
-    }
+    environment = (
+        os.environ
+        | {
+            "ONWARD_INSTANCE": str(instance),
+            "ONWARD_DATABASE_URL": database,
+            "ONWARD_BASE_URL": f"http://127.0.0.1:{port}",
+            "ONWARD_PASSWORD_MEMORY_KIB": "8",
+            "ONWARD_PASSWORD_TIME_COST": "1",
+        }
+        | settings
+    )
     server = Server(port, environment)
     server.run("init")
     arguments = ["--bind", f"127.0.0.1:{port}", "--no-control-socket"]
@@ -155,6 +163,7 @@ def serve(instance: Path, database: str = "") -> Iterator[Server]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             _wait_for(port)
+            server.pid = process.pid
             yield server
         finally:
             process.terminate()

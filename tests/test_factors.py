@@ -199,35 +199,7 @@ def test_nonsense_in_place_of_a_sealed_value_does_not_open(app: Flask, broken: s
         keys.ring().unseal(broken, "wizard", "1")
 
 
-def test_a_sealed_secret_copied_to_another_account_signs_nobody_in(
-    carol: Person, rows: Rows
-) -> None:
-    """S-160: whoever writes the database without the keys can't plant a secret."""
-    bob = Person(carol.app, "bob@example.com")
-    bob.sign_in()
-    bob.set_up()
-    _run(
-        carol.app,
-        "UPDATE authenticators SET sealed_secret = (SELECT sealed_secret FROM authenticators"
-        " WHERE label = 'bob@example.com') WHERE label = 'carol@example.com'",
-    )
-    carol.sign_in()
-
-    answer = carol.post("/signin/code", carol.page.hidden() | {"code": app_code(bob.key, steps=1)})
-
-    assert answer.status_code == 500
-    assert carol.visit("/security").heading == "Enter your code"
-    assert rows("SELECT count(*) FROM sign_ins WHERE second_factor = 'app' AND account_id = 3") == [
-        (1,)
-    ]
-
-
 def _use_key(app: Flask, file: Path, text: str) -> None:
     """Replace a key file and let the application read it anew, as after a restart."""
     file.write_text(text)
     app.extensions.pop("onward-keys")
-
-
-def _run(app: Flask, statement: str) -> None:
-    with sqlite3.connect(f"{app.instance_path}/onward.sqlite") as connection:
-        connection.execute(statement)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 from aiosmtpd.controller import Controller
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 from sqlalchemy import text
 
 from db import db
@@ -17,8 +17,12 @@ from tests.browser.site import Site, serving
 from tests.browser.visitor import ARGUMENTS, KEEP_BACK_FORWARD_CACHE, Visitor
 from tests.browser.watch import State, Watch
 
-MILLISECONDS = 5000
-"""How long anything may take to appear before a test fails."""
+MILLISECONDS = 10_000
+"""How long anything may take to appear before a test fails, on a busy machine too."""
+expect.set_options(timeout=MILLISECONDS)
+
+Count = Callable[[str], int]
+"""Counts rows beside the application: `count("authenticators WHERE …")`."""
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +60,7 @@ def site(tmp_path: Path, mailbox: Mailbox) -> Iterator[Site]:
 
 
 @pytest.fixture
-def count(site: Site) -> Callable[[str], int]:
-    """Count rows beside the application: `count("authenticators")`."""
-
+def count(site: Site) -> Count:
     def counted(table: str) -> int:
         with site.app.app_context():
             return int(db.session.scalar(text(f"SELECT count(*) FROM {table}")) or 0)

@@ -24,20 +24,20 @@ class Mailbox:
         self.letters.append(letter)
         return "250 OK"
 
-    def letter(self, recipient: str, number: int = 1) -> EmailMessage:
-        """Wait for the letter with this number to somebody."""
+    def code(self, recipient: str, number: int = 1) -> str:
+        """Wait for the mailed code with this number, and read it as its recipient would."""
         end = monotonic() + 5
         while monotonic() < end:
-            found = [letter for letter in self.letters if letter["To"] == recipient]
-            if len(found) >= number:
-                return found[number - 1]
+            letters = [letter for letter in self.letters if letter["To"] == recipient]
+            codes = [code for letter in letters if (code := _code_in(letter)) is not None]
+            if len(codes) >= number:
+                return codes[number - 1]
             sleep(0.02)
-        raise AssertionError(f"no letter {number} to {recipient}")
+        raise AssertionError(f"no code {number} for {recipient}")
 
-    def code(self, recipient: str, number: int = 1) -> str:
-        """Read the code in a letter, as its recipient would."""
-        body = self.letter(recipient, number).get_body(("plain",))
-        assert body is not None
-        found = re.search(r"^\s*(\d{3} ?\d{3})\s*$", body.get_content(), re.M)
-        assert found, body.get_content()
-        return found.group(1)
+
+def _code_in(letter: EmailMessage) -> str | None:
+    body = letter.get_body(("plain",))
+    assert body is not None
+    found = re.search(r"^\s*(\d{3} ?\d{3})\s*$", body.get_content(), re.M)
+    return found.group(1) if found else None

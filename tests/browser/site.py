@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -16,28 +15,34 @@ from werkzeug.serving import make_server
 from db import db
 from tests.conftest import install
 
-SLOW_SECONDS = 0.5
-"""How long a slow answer takes: longer than the two halves of a double click."""
-
-
 class Line:
     """What lies between browser and application."""
 
     def __init__(self) -> None:
         self.app: Flask | None = None
         self.lose_next_answer = False
-        self.slow = False
+        self.seconds_for_second_post = 0.0
+        self._second_post = threading.Event()
         self.posts: list[str] = []
+        self.gets: list[str] = []
+
+    def await_second_post(self, seconds: float) -> None:
+        """Keep answers back until a second POST comes, but no longer than this."""
+        self.posts, self.seconds_for_second_post = [], seconds
+        self._second_post.clear()
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         assert self.app is not None
         if environ["REQUEST_METHOD"] == "POST":
             return self._post(environ, start)
+        self.gets.append(environ["PATH_INFO"])
         return self.app.wsgi_app(environ, start)
 
     def _post(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         assert self.app is not None
         self.posts.append(environ["PATH_INFO"])
+        if len(self.posts) == 2:
+            self._second_post.set()
         is_lost = self.lose_next_answer and environ["PATH_INFO"] == "/setup"
         answer = self.app.wsgi_app(environ, start)
         if is_lost:
@@ -46,8 +51,8 @@ class Line:
             # The change is made; the answer never leaves.
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError
-        if self.slow:
-            sleep(SLOW_SECONDS)
+        if self.seconds_for_second_post:
+            self._second_post.wait(self.seconds_for_second_post)
         return answer
 
 

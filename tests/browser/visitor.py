@@ -59,12 +59,16 @@ class Visitor:
     def sees(self, heading: str) -> None:
         """Wait for the page or step with this heading."""
         found = self.page.get_by_role("heading", level=1, name=heading, exact=True)
-        expect(found).to_be_visible(timeout=5000)
+        expect(found).to_be_visible()
         if self.watch is not None:
             self.watch.inspect(self.page)
 
     def reads(self, text: str) -> None:
         expect(self.page.get_by_role("main")).to_contain_text(text)
+
+    def refused(self, text: str) -> None:
+        """Wait for the reason why the page did not go on."""
+        expect(self.page.get_by_role("alert")).to_contain_text(text)
 
     def sign_in(self) -> None:
         self.page.goto("/signin")

@@ -1,0 +1,262 @@
+"""Starting: settings, and what must be right before Onward serves anybody."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+import keys
+import settings
+from app import create_app
+from db import db
+from tests.conftest import install
+from tests.person import Person
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+MISSING = "is missing, short or not hexadecimal. Restore the folder of keys from your backup."
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Path:
+    """An installation that is served no more."""
+    app = install(tmp_path / "instance")
+    with app.app_context():
+        db.engine.dispose()
+    return tmp_path / "instance"
+
+
+def run(*command: str, instance: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a program as an operator does, in the folder of the product."""
+    environment = os.environ | {"ONWARD_INSTANCE": str(instance)} | settings
+    return subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def load(instance: Path, **environ: str) -> dict[str, settings.Value]:
+    return settings.load(instance, environ)
+
+
+def test_every_setting_has_a_default_that_works(tmp_path: Path) -> None:
+    found = load(tmp_path)
+
+    settings.check(found)
+    assert found == {setting.name: setting.default for setting in settings.SETTINGS}
+    assert all(setting.meaning for setting in settings.SETTINGS)
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    (tmp_path / "onward.toml").write_text('issuer = "File"\nmail_port = 587\nmail_use_tls = true\n')
+
+    found = load(tmp_path, ONWARD_ISSUER="Environment")
+
+    assert found["ISSUER"] == "Environment"
+    assert (found["MAIL_PORT"], found["MAIL_USE_TLS"]) == (587, True)
+    assert found["MAIL_SERVER"] == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", True), ("true", True), (" Yes ", True), ("on", True), ("0", False), ("", False)],
+)
+def test_a_switch_is_on_or_off(tmp_path: Path, text: str, value: bool) -> None:
+    assert load(tmp_path, ONWARD_MAIL_USE_TLS=text)["MAIL_USE_TLS"] is value
+
+
+BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("ONWARD_MAIL_PORT", "twenty-five", "ONWARD_MAIL_PORT must be a whole number."),
+        ("ONWARD_PROXY_HOPS", "", "ONWARD_PROXY_HOPS must be a whole number."),
+        ("ONWARD_PROXY_HOPS", "1.5", "ONWARD_PROXY_HOPS must be a whole number."),
+        ("ONWARD_BASE_URL", "sign-in.example.org", BASE),
+        ("ONWARD_BASE_URL", "", BASE),
+        ("ONWARD_BASE_URL", "ftp://sign-in.example.org", BASE),
+        ("ONWARD_BASE_URL", "https://sign-in.example.org/here", BASE),
+        (
+            "ONWARD_BASE_URL",
+            "http://sign-in.example.org",
+            "ONWARD_BASE_URL must begin with https:// unless it is this machine.",
+        ),
+        (
+            "ONWARD_ISSUER",
+            "Onward: Demo",
+            "ONWARD_ISSUER must not be empty and must not hold a colon.",
+        ),
+        ("ONWARD_ISSUER", "  ", "ONWARD_ISSUER must not be empty and must not hold a colon."),
+    ],
+)
+def test_a_setting_that_cannot_be_used_ends_the_program_with_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    sentence: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(tmp_path)})
+
+    assert ended.value.code == 3
+    assert capsys.readouterr().err == sentence + "\n"
+
+
+def test_a_settings_file_that_is_no_toml_ends_the_program_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "onward.toml").write_text("issuer = Onward\n")
+
+    with pytest.raises(SystemExit):
+        create_app({"INSTANCE": str(tmp_path)})
+
+    assert capsys.readouterr().err.startswith("onward.toml can't be read: ")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:5000", "http://localhost", "http://[::1]:80", "https://sign-in.example.org"],
+)
+def test_a_base_address_is_https_or_this_machine(tmp_path: Path, address: str) -> None:
+    settings.check(load(tmp_path, ONWARD_BASE_URL=address))
+
+
+def test_the_application_opens_neither_database_nor_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens at that address, and the folder does not even exist."""
+    create_app({"INSTANCE": str(tmp_path / "nowhere")})
+    assert list(tmp_path.iterdir()) == []
+
+    for name in ("SEAL", "PEPPER", "SIGNING"):
+        monkeypatch.setenv(f"ONWARD_KEY_{name}", "ab" * 32)
+    address = "postgresql://nobody@127.0.0.1:1/none"
+    create_app({"INSTANCE": str(tmp_path / "nowhere"), "DATABASE_URL": address})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_commands_need_no_keys(instance: Path) -> None:
+    shutil.rmtree(instance / "keys")
+    (instance / "onward.sqlite").write_text("no database")
+
+    listed = run("flask", "--app", "app", "routes", instance=instance)
+
+    assert listed.returncode == 0, listed.stderr
+    assert "wizard.submit" in listed.stdout
+    assert not (instance / "keys").exists()
+
+
+def spoil(instance: Path, name: str, text: str | None) -> None:
+    file = instance / "keys" / f"{name}.key"
+    file.unlink()
+    if text is not None:
+        file.write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize("name", keys.NAMES)
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "ab" * 31, "zz" * 32, "é" * 64],
+    ids=["missing", "empty", "short", "not hexadecimal", "not ASCII"],
+)
+def test_it_does_not_serve_a_database_without_a_whole_key(
+    instance: Path, capsys: pytest.CaptureFixture[str], name: str, text: str | None
+) -> None:
+    """S-161: the start matrix."""
+    spoil(instance, name, text)
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(instance)})
+
+    assert ended.value.code == 3
+    assert f"The key '{name}' {MISSING}" in capsys.readouterr().err
+
+
+def test_it_does_not_serve_another_database_without_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"INSTANCE": str(tmp_path), "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    with pytest.raises(SystemExit):
+        create_app(config)
+
+    assert MISSING in capsys.readouterr().err
+
+
+SERVERS = [
+    ("gunicorn", "--check-config", "app:create_app()"),
+    ("gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", "app:create_app()"),
+    ("flask", "--app", "app", "run", "--port", "0"),
+    ("python", "-c", "from app import create_app; create_app()"),
+]
+
+
+@pytest.mark.parametrize("command", SERVERS, ids=["check", "gunicorn", "flask run", "python"])
+def test_every_way_of_serving_ends_with_the_sentence(
+    instance: Path, command: tuple[str, ...]
+) -> None:
+    """Also gunicorn ends, instead of starting a worker again and again."""
+    spoil(instance, "pepper", None)
+
+    ended = run(*command, instance=instance)
+
+    assert ended.returncode == 3
+    assert ended.stderr.count(f"The key 'pepper' {MISSING}") == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_it_takes_its_keys_from_the_environment(
+    instance: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, file in (("SEAL", "seal-1"), ("PEPPER", "pepper"), ("SIGNING", "signing")):
+        monkeypatch.setenv(f"ONWARD_KEY_{name}", (instance / "keys" / f"{file}.key").read_text())
+    shutil.rmtree(instance / "keys")
+
+    app = create_app({"INSTANCE": str(instance)})
+    bob = Person(app, "bob@example.com")
+    assert bob.sign_in().heading == "Two-factor authentication"
+    bob.set_up()
+    close(app)
+
+    monkeypatch.setenv("ONWARD_KEY_PEPPER", "ab")
+    with pytest.raises(SystemExit):
+        create_app({"INSTANCE": str(instance)})
+    assert f"The key 'pepper' {MISSING}" in capsys.readouterr().err
+
+
+def close(app: Flask) -> None:
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_demo_people_are_served_to_this_machine_only(
+    instance: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (instance / "demo-people.json").write_text("[]")
+    create_app({"INSTANCE": str(instance)})
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(instance), "BASE_URL": "https://sign-in.example.org"})
+
+    assert ended.value.code == 3
+    expected = "This instance holds demo people. It serves this machine only.\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_development_run_is_nothing_that_a_base_address_makes(tmp_path: Path) -> None:
+    app = create_app({"INSTANCE": str(tmp_path)})
+    assert app.debug is False
