@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, select, update
+from sqlalchemy import ForeignKey, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
@@ -157,25 +157,15 @@ def renewed(token: str) -> str:
 
 
 def end_pending(account_id: int, at: datetime) -> None:
-    """End every half sign-in of the account: its second factor is paused (S-094).
-
-    A half sign-in that another request holds at this moment is left to that
-    request, which finds the pause and ends it itself: waiting for each other
-    would be a deadlock.
-    """
-    pending = (
-        select(SignIn.id)
+    """End every half sign-in of the account: its second factor is paused (S-094)."""
+    db.session.execute(
+        update(SignIn)
         .where(
             SignIn.account_id == account_id,
             SignIn.second_at.is_(None),
             SignIn.device_id.is_(None),
             SignIn.ended_at.is_(None),
         )
-        .with_for_update(skip_locked=True)
-    )
-    db.session.execute(
-        update(SignIn)
-        .where(SignIn.id.in_(pending))
         .values(ended_at=at)
         .execution_options(synchronize_session=False)
     )

@@ -6,7 +6,7 @@ from functools import cache
 
 from flask import request, session
 from flask_login import LoginManager, current_user, login_user, logout_user
-from sqlalchemy import ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, func, select
 
 import clock
 import keys
@@ -93,9 +93,9 @@ def _asked_by() -> ScalarSelect[str]:
 
 
 @cache
-def _query(spent: bool, locks: bool) -> Select[SignIn, Account, Authenticator, TrustedDevice, str]:
+def _query(spent: bool) -> Select[SignIn, Account, Authenticator, TrustedDevice, str]:
     """Return the one SELECT of the gate; composed once: that costs more than a run."""
-    query = (
+    return (
         select(SignIn, Account, Authenticator, TrustedDevice, _asked_by())
         .join(Account, Account.id == SignIn.account_id)
         .outerjoin(
@@ -103,21 +103,36 @@ def _query(spent: bool, locks: bool) -> Select[SignIn, Account, Authenticator, T
             (Authenticator.account_id == Account.id) & Authenticator.revoked_at.is_(None),
         )
         .outerjoin(TrustedDevice, TrustedDevice.id == SignIn.device_id)
+        .where(_has_token(spent))
     )
-    if spent:
-        recent = SignIn.renewed_at > bindparam("since", type_=UTCDateTime)
-        query = query.where(SignIn.spent_hash == bindparam("hashed"), recent)
-    else:
-        query = query.where(SignIn.token_hash == bindparam("hashed"))
-    # Posts of one sign-in come one after the other, on PostgreSQL as on SQLite:
-    # whoever waited sees a renewed token as dead.
-    return query.with_for_update(of=SignIn) if locks else query
+
+
+@cache
+def _lock(spent: bool) -> Select[int]:
+    """Return the SELECT after which no other POST of the account runs until the commit.
+
+    Posts of one account come one after the other, on PostgreSQL as on SQLite.
+    Locks on their sign-ins alone would end in deadlocks: a finished set-up
+    reaches for all of them. The gate's SELECT follows as a statement of its
+    own, so that whoever waited sees a renewed token as dead.
+    """
+    query = select(Account.id).join(SignIn, SignIn.account_id == Account.id)
+    return query.where(_has_token(spent)).with_for_update(of=Account, key_share=True)
+
+
+def _has_token(spent: bool) -> ColumnElement[bool]:
+    if not spent:
+        return SignIn.token_hash == bindparam("hashed")
+    recent = SignIn.renewed_at > bindparam("since", type_=UTCDateTime)
+    return and_(SignIn.spent_hash == bindparam("hashed"), recent)
 
 
 def _find(hashed: str, token: str, since: datetime | None = None) -> Visitor | None:
-    query = _query(since is not None, request.method == "POST")
-    values = {"hashed": hashed} | ({"since": since} if since else {})
-    row = db.session.execute(query, values).one_or_none()
+    spent = since is not None
+    values = {"hashed": hashed} | ({"since": since} if spent else {})
+    if request.method == "POST" and db.engine.dialect.name != "sqlite":
+        db.session.execute(_lock(spent), values)
+    row = db.session.execute(_query(spent), values).one_or_none()
     return None if row is None else Visitor(*row, token=token)
 
 

@@ -192,7 +192,10 @@ def main() -> None:
         TemporaryDirectory() as instance,
         serving(Path(instance), ISSUER="Onward Demo") as site,
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium.path(), args=[*ARGUMENTS, "--disable-lcd-text", "--disable-font-subpixel-positioning"]) as browser,
+        playwright.chromium.launch(
+            executable_path=chromium.path(),
+            args=[*ARGUMENTS, "--disable-lcd-text", "--disable-font-subpixel-positioning"],
+        ) as browser,
     ):
         page = browser.new_page(base_url=site.url)
         page.set_default_timeout(5000)

@@ -10,26 +10,34 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask
-from werkzeug.serving import make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler, make_server
 
 from db import db
 from tests.conftest import install
+
+
+class Handler(WSGIRequestHandler):
+    """Ends a connection that a browser opened in advance and never uses."""
+
+    timeout = 10
+
 
 class Line:
     """What lies between browser and application."""
 
     def __init__(self) -> None:
         self.app: Flask | None = None
-        self.lose_next_answer = False
+        self.loses_answers = False
         self.seconds_for_second_post = 0.0
-        self._second_post = threading.Event()
+        self.first_post, self.second_post = threading.Event(), threading.Event()
         self.posts: list[str] = []
         self.gets: list[str] = []
 
     def await_second_post(self, seconds: float) -> None:
         """Keep answers back until a second POST comes, but no longer than this."""
         self.posts, self.seconds_for_second_post = [], seconds
-        self._second_post.clear()
+        self.first_post.clear()
+        self.second_post.clear()
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         assert self.app is not None
@@ -41,18 +49,16 @@ class Line:
     def _post(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         assert self.app is not None
         self.posts.append(environ["PATH_INFO"])
-        if len(self.posts) == 2:
-            self._second_post.set()
-        is_lost = self.lose_next_answer and environ["PATH_INFO"] == "/setup"
+        (self.first_post if len(self.posts) == 1 else self.second_post).set()
+        is_lost = self.loses_answers and environ["PATH_INFO"] == "/setup"
         answer = self.app.wsgi_app(environ, start)
         if is_lost:
-            self.lose_next_answer = False
             b"".join(answer)
             # The change is made; the answer never leaves.
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError
         if self.seconds_for_second_post:
-            self._second_post.wait(self.seconds_for_second_post)
+            self.second_post.wait(self.seconds_for_second_post)
         return answer
 
 
@@ -68,7 +74,9 @@ def serving(instance: Path, **config: Any) -> Iterator[Site]:
     """Install an application with the named people and serve it until the block ends."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     line = Line()
-    server = make_server("127.0.0.1", 0, line, threaded=True)
+    server = make_server("127.0.0.1", 0, line, threaded=True, request_handler=Handler)
+    assert isinstance(server, ThreadedWSGIServer)
+    server.daemon_threads = False  # so that closing waits for what is sent after an answer
     url = f"http://127.0.0.1:{server.server_port}"
     line.app = app = install(instance, BASE_URL=url, **config)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -174,7 +174,9 @@ def test_the_step_that_comes_is_announced(opens: Opens) -> None:
     visitor.press("Continue")
 
     expect(visitor.page.get_by_role("alert")).to_be_focused()
-    expect(visitor.page.get_by_role("alert")).to_contain_text("The code has 6 numbers. You typed 5.")
+    expect(visitor.page.get_by_role("alert")).to_contain_text(
+        "The code has 6 numbers. You typed 5."
+    )
     expect(visitor.page).to_have_title("Error: Enter the code from your app – Onward")
     field = visitor.page.get_by_role("textbox", name="Code", exact=True)
     expect(field).to_have_attribute("aria-invalid", "true")

@@ -220,7 +220,7 @@ def form_of(visitor: Visitor) -> dict[str, str]:
     }
 
 
-def send(visitor: Visitor, form: dict[str, str]) -> int:
+def send(visitor: Visitor, form: dict[str, Any]) -> int:
     """Post a kept form with the browser's cookies; return the status."""
     sent = visitor.page.context.request.post("/setup", form=form, max_redirects=0)
     return sent.status
@@ -237,10 +237,12 @@ def test_a_double_click_counts_once(
     button.scroll_into_view_if_needed()
     box = button.bounding_box()
     assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     site.line.await_second_post(3 if options else 0.7)
 
-    for _ in range(2):
-        visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visitor.page.mouse.click(*middle)
+    assert site.line.first_post.wait(5)
+    visitor.page.mouse.click(*middle)
     visitor.sees(AFTER[step])
 
     site.line.seconds_for_second_post = 0
@@ -261,27 +263,25 @@ def test_a_lost_answer_is_given_again(
     visitor.watch.loses_answers = True
     reach(visitor, step)
     button = fill(visitor, step, mailbox)
-    site.line.lose_next_answer, site.line.posts = True, []
+    site.line.loses_answers, site.line.posts = True, []
 
+    visitor.button(button).click(no_wait_after=True)
     if options:
-        press_and_meet_an_error(visitor, button)
-        visitor.page.reload()  # sends the form again
+        # Chromium sends the form again by itself before it gives up and says so.
+        visitor.page.wait_for_url("chrome-error://chromewebdata/")
+        site.line.loses_answers = False
+        visitor.page.reload()  # sends the form once more
     else:
-        visitor.press(button)
-        expect(visitor.page.get_by_role("status")).to_have_text("No answer. Press the button again.")
+        answer = visitor.page.get_by_role("status")
+        expect(answer).to_have_text("No answer. Press the button again.")
+        site.line.loses_answers = False
         visitor.press(button)
     visitor.sees(AFTER[step])
 
-    assert site.line.posts.count("/setup") == 2
+    assert site.line.posts.count("/setup") >= 2
     finish(visitor, AFTER[step])
     assert count("authenticators WHERE label = 'alice@example.com'") == 1
     assert count("wizards WHERE voided_at IS NULL") == count("wizards") == 1
-
-
-def press_and_meet_an_error(visitor: Visitor, button: str) -> None:
-    with visitor.page.expect_event("requestfailed"):
-        visitor.button(button).click(no_wait_after=True)
-    visitor.page.wait_for_url("chrome-error://chromewebdata/")
 
 
 @SCRIPTS
@@ -302,7 +302,9 @@ def test_a_page_of_the_wizard_is_never_restored(
 
     visitor.sees("Set-up has started again")
     assert site.line.gets[0].startswith("/setup")
-    wizard = [r for r in documents if is_document(r) and "/setup" in r.url and "/required" not in r.url]
+    wizard = [
+        r for r in documents if is_document(r) and "/setup" in r.url and "/required" not in r.url
+    ]
     assert {r.status for r in wizard if r.status != 303} == {202}
 
 

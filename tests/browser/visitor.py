@@ -11,10 +11,15 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.watch import Watch
 from tests.person import PASSWORD, app_code
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 RESOLVE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 """No name leads anywhere: what asks another host fails, and is seen to have asked."""
 ARGUMENTS = [*FLAGS, f"--host-resolver-rules={RESOLVE}"]

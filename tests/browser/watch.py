@@ -10,7 +10,9 @@ REFUSALS = re.compile(
     r"Failed to load resource: the server responded with a status of (409|422|429) "
 )
 """Chromium writes a line for each refusal; nothing else may be written."""
-LOST = re.compile(r"Failed to load resource: net::ERR_EMPTY_RESPONSE|htmx:afterRequest|htmx:sendError")
+LOST = re.compile(
+    r"Failed to load resource: net::ERR_EMPTY_RESPONSE|htmx:afterRequest|htmx:sendError"
+)
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DOUBLE_IDS = """() => {
   const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
@@ -33,7 +35,11 @@ class Watch:
 
     def _console(self, message: ConsoleMessage) -> None:
         is_lost = self.loses_answers and LOST.match(message.text)
-        if message.type in {"error", "warning"} and not REFUSALS.match(message.text) and not is_lost:
+        if (
+            message.type in {"error", "warning"}
+            and not REFUSALS.match(message.text)
+            and not is_lost
+        ):
             self.troubles.append(f"console: {message.text}")
 
     def _error(self, error: WebError) -> None:
