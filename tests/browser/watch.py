@@ -20,6 +20,7 @@ DOUBLE_IDS = """() => {
 }"""
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 State = tuple[str, bool, str]
+"""Heading, whether something was refused, and the colour scheme."""
 
 
 class Watch:
@@ -27,26 +28,24 @@ class Watch:
 
     def __init__(self, context: BrowserContext, url: str, known: set[State], axe: bool) -> None:
         self.url, self.known, self.axe = url, known, axe
-        self.loses_answers = False
+        self.allows: re.Pattern[str] | None = None
         self.troubles: list[str] = []
         context.on("console", self._console)
         context.on("weberror", self._error)
         context.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
-        is_lost = self.loses_answers and LOST.match(message.text)
-        if (
-            message.type in {"error", "warning"}
-            and not REFUSALS.match(message.text)
-            and not is_lost
-        ):
+        is_allowed = REFUSALS.match(message.text) or (
+            self.allows is not None and self.allows.match(message.text)
+        )
+        if message.type in {"error", "warning"} and not is_allowed:
             self.troubles.append(f"console: {message.text}")
 
     def _error(self, error: WebError) -> None:
         self.troubles.append(f"script: {error.error.message}")
 
     def _request(self, request: Request) -> None:
-        if not request.url.startswith((self.url + "/", "blob:" + self.url)):
+        if not request.url.startswith((self.url + "/", "otpauth:")):
             self.troubles.append(f"request to {request.url}")
 
     def inspect(self, page: Page) -> None:
@@ -61,7 +60,7 @@ class Watch:
             page.emulate_media(color_scheme=None)
 
     def _ask_axe(self, page: Page, scheme: Literal["light", "dark"]) -> None:
-        state = (page.locator("h1").inner_text(), page.locator("#error").count() > 0, scheme)
+        state = page.locator("h1").inner_text(), page.locator("#error").count() > 0, scheme
         if state in self.known:
             return
         self.known.add(state)
