@@ -30,6 +30,7 @@ def canonical(typed: str) -> str:
             text,
             allow_smtputf8=False,
             check_deliverability=False,
+            strict=True,
             test_environment=True,
         )
     except EmailNotValidError as error:

@@ -103,6 +103,10 @@ def check(values: Mapping[str, object]) -> None:
     if ":" in str(values["ISSUER"]) or not str(values["ISSUER"]).strip():
         # Key URI Format: the label is "issuer:account", so a colon would split it wrongly (S-022).
         raise SettingError("ONWARD_ISSUER must not be empty and must not hold a colon.")
+    for name in ("ISSUER", "MAIL_DEFAULT_SENDER"):
+        # Both become headers of a mail, where a line break begins the next one (S-080).
+        if not str(values[name]).isprintable():
+            raise SettingError(f"ONWARD_{name} must be one line of plain text.")
 
 
 def is_loopback(base_url: str) -> bool:
