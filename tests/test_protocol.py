@@ -418,6 +418,24 @@ def test_it_is_void_half_an_hour_after_the_secret_was_made(alice: Person, rows: 
     assert rows("SELECT count(*) FROM authenticators") == [(0,)]
 
 
+@pytest.mark.parametrize("waits", [[900], [600, 600, 600]], ids=["idle", "overall"])
+def test_it_replays_nothing_of_a_set_up_that_took_too_long(
+    alice: Person, rows: Rows, waits: list[int]
+) -> None:
+    with time_machine.travel(now(), tick=False) as clock:
+        alice.start()
+        for seconds in waits:
+            spent_last = alice.page.hidden()
+            alice.next(code="")
+            clock.shift(timedelta(seconds=seconds))
+
+        page = alice.show(alice.post("/setup", spent_last))
+
+    assert page.status == 409
+    tell(page, why="It took longer than 15 minutes.")
+    assert rows("SELECT void_reason, sealed_secret FROM wizards") == [("expired", None)]
+
+
 # Two tabs, two browsers
 
 

@@ -275,6 +275,17 @@ def test_it_gives_no_file_at_another_step_or_for_a_spent_ticket(
     assert download(alice, current).status == 410
 
 
+def test_it_gives_no_file_of_a_set_up_that_took_too_long(alice: Person) -> None:
+    with time_machine.travel(now(), tick=False) as clock:
+        codes = alice.to_codes().codes
+        clock.shift(timedelta(minutes=15))
+
+        page = download(alice, alice.page.hidden())
+
+    assert page.status == 410
+    assert not any(code in page.text for code in codes)
+
+
 def test_it_gives_no_file_to_another_browser_of_the_person(alice: Person) -> None:
     second = Person(alice.app, alice.email)
     second.sign_in()
