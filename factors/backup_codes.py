@@ -92,7 +92,11 @@ def malformed_code(typed: str | None) -> Refusal | None:
     code = digits(typed)
     if not code:
         return Refusal("backup_empty")
-    return None if is_code(code, DIGITS) else Refusal("backup_length", {"n": len(code)})
+    if is_code(code, DIGITS):
+        return None
+    if code.isascii() and code.isdigit():
+        return Refusal("backup_length", {"n": len(code)})
+    return Refusal("backup_letters")
 
 
 def _digest(account_id: int, salt: bytes, code: str) -> bytes:

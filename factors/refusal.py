@@ -18,6 +18,7 @@ TEXTS: dict[str, LazyString] = {
     ),
     "backup_empty": lazy_gettext("Enter the 8 numbers of one backup code."),
     "backup_length": lazy_gettext("A backup code has 8 numbers. You typed %(n)s."),
+    "backup_letters": lazy_gettext("A backup code has 8 numbers and nothing else."),
     "backup_unknown": lazy_gettext("That backup code does not match, or you have used it before."),
     "email_empty": lazy_gettext("Enter the 6 numbers from the email."),
     "email_unknown": lazy_gettext("That code does not match. Check the newest email from us."),
