@@ -190,9 +190,14 @@ def test_wrong_codes_here_are_of_the_one_budget(carol: Person, rows: Rows) -> No
     assert (page.status, page.heading) == (429, HEADING)
     assert page.error.startswith("Too many wrong codes. Wait until 6 May 2031, 12:30 UTC")
     assert half.visit("/signin/code").heading == "Sign in"
+    before = rows("SELECT * FROM throttles"), rows("SELECT last_time_step FROM authenticators")
     page = carol.press(CONFIRM, code=app_code(carol.key))
     assert page.status == 429
     assert not proved(rows, 3)
+    assert before == (
+        rows("SELECT * FROM throttles"),
+        rows("SELECT last_time_step FROM authenticators"),
+    )
     assert carol.visit("/security").heading == "Two-factor authentication"
 
 

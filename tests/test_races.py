@@ -16,6 +16,8 @@ from tests.live import Answer, Browser, Server, at_once, serve
 from tests.person import PASSWORD, app_code
 
 MANY = 20
+TWO_WORKERS = {"GUNICORN_CMD_ARGS": "--workers 2"}
+"""Requests meet in one process, as threads, and across processes."""
 NUMBERS = count(1)
 
 
@@ -93,12 +95,12 @@ def site(
 ) -> Iterator[Site]:
     instance = tmp_path_factory.mktemp(request.param)
     if request.param == "sqlite":
-        with serve(instance) as server:
+        with serve(instance, **TWO_WORKERS) as server:
             yield Site(server, f"sqlite:///{instance}/onward.sqlite", instance)
         return
     with postgres.cluster() as template:
         database = postgres.new_database(template, "races")
-        with serve(instance, database) as server:
+        with serve(instance, database, **TWO_WORKERS) as server:
             yield Site(server, database, instance)
 
 

@@ -150,16 +150,18 @@ def test_its_cookie_is_out_of_reach_and_ends_with_it(carol: Person, rows: Rows) 
     assert value not in str(rows("SELECT * FROM trusted_devices"))
 
 
-def test_each_tick_gives_a_new_token_and_the_older_one_is_dead(trusted: Person) -> None:
-    """S-116: a copy of an older one is worth nothing."""
-    older = token(trusted)
-    trusted.client.delete_cookie("device")
-    trusted.client.set_cookie("device", older)
-    run(trusted.app, "UPDATE trusted_devices SET trusted_at = NULL")
-    trusted.sign_in()
-    trusted.press("/signin/code", code=app_code(trusted.key, steps=1), trust="1")
+def test_each_tick_gives_a_new_token_and_the_older_one_is_dead(
+    trusted: Person, noon: Traveller, rows: Rows
+) -> None:
+    """S-116: a copy of an older one is worth nothing, not even as a known browser's."""
+    older, count = token(trusted), rows("SELECT count(*) FROM trusted_devices")
+    noon.shift(timedelta(days=30))
+    assert trusted.sign_in().heading == ASKED
+    trusted.press("/signin/code", code=app_code(trusted.key), trust="1")
     trusted.sign_out()
+
     assert token(trusted) != older
+    assert rows("SELECT count(*) FROM trusted_devices") == count
     thief = Person(trusted.app, trusted.email)
     thief.client.set_cookie("device", older)
     assert thief.sign_in().heading == ASKED

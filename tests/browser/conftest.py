@@ -15,7 +15,7 @@ from tests.browser import chromium
 from tests.browser.mailbox import Mailbox
 from tests.browser.site import Site, serving
 from tests.browser.visitor import ARGUMENTS, KEEP_BACK_FORWARD_CACHE, Visitor
-from tests.browser.watch import State, Watch
+from tests.browser.watch import Watch
 
 MILLISECONDS = 10_000
 """How long anything may take to appear before a test fails, on a busy machine too."""
@@ -71,25 +71,17 @@ def count(site: Site) -> Count:
 class Opens(Protocol):
     """Opens a browser of somebody's own; options are Playwright's for a context."""
 
-    def __call__(self, *, axe: bool = False, **options: Any) -> Visitor: ...
-
-
-@pytest.fixture(scope="session")
-def known_states() -> set[State]:
-    """What axe has looked at already."""
-    return set()
+    def __call__(self, **options: Any) -> Visitor: ...
 
 
 @pytest.fixture
-def opens(
-    site: Site, new_context: Callable[..., BrowserContext], known_states: set[State]
-) -> Iterator[Opens]:
+def opens(site: Site, new_context: Callable[..., BrowserContext]) -> Iterator[Opens]:
     watches: list[Watch] = []
 
-    def open_browser(*, axe: bool = False, **options: Any) -> Visitor:
+    def open_browser(**options: Any) -> Visitor:
         context = new_context(base_url=site.url, reduced_motion="reduce", **options)
         context.set_default_timeout(MILLISECONDS)
-        watches.append(Watch(context, site.url, known_states, axe))
+        watches.append(Watch(context, site.url))
         return Visitor(context.new_page(), watch=watches[-1])
 
     yield open_browser

@@ -19,9 +19,7 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Take a letter; aiosmtpd calls this by its name."""
         assert isinstance(envelope.content, bytes)
-        letter = message_from_bytes(envelope.content, policy=default)
-        assert isinstance(letter, EmailMessage)
-        self.letters.append(letter)
+        self.letters.append(letter_from(envelope.content))
         return "250 OK"
 
     def code(self, recipient: str, number: int = 1) -> str:
@@ -29,14 +27,21 @@ class Mailbox:
         end = monotonic() + 5
         while monotonic() < end:
             letters = [letter for letter in self.letters if letter["To"] == recipient]
-            codes = [code for letter in letters if (code := _code_in(letter)) is not None]
+            codes = [code for letter in letters if (code := code_in(letter)) is not None]
             if len(codes) >= number:
                 return codes[number - 1]
             sleep(0.02)
         raise AssertionError(f"no code {number} for {recipient}")
 
 
-def _code_in(letter: EmailMessage) -> str | None:
+def letter_from(raw: bytes) -> EmailMessage:
+    letter = message_from_bytes(raw, policy=default)
+    assert isinstance(letter, EmailMessage)
+    return letter
+
+
+def code_in(letter: EmailMessage) -> str | None:
+    """Return the code in a letter, if it holds one."""
     body = letter.get_body(("plain",))
     assert body is not None
     found = re.search(r"^\s*(\d{3} ?\d{3})\s*$", body.get_content(), re.M)

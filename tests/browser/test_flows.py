@@ -83,7 +83,7 @@ def give_backup_code(visitor: Visitor, code: str) -> None:
 def test_it_sets_up_with_backup_codes_and_signs_in_by_each_factor(
     opens: Opens, options: dict[str, Any]
 ) -> None:
-    visitor = opens(axe=True, **options)
+    visitor = opens(**options)
     set_up_with_codes(visitor)
     visitor.sign_out()
 
@@ -128,7 +128,7 @@ def test_a_trusted_device_spares_the_code(opens: Opens, options: dict[str, Any])
 def test_it_sets_up_with_a_backup_email_and_signs_in_by_a_mailed_code(
     opens: Opens, mailbox: Mailbox, options: dict[str, Any]
 ) -> None:
-    visitor = opens(axe=True, **options)
+    visitor = opens(**options)
     set_up_with_email(visitor, mailbox)
     visitor.sign_out()
 
@@ -152,7 +152,7 @@ def test_it_sets_up_with_a_backup_email_and_signs_in_by_a_mailed_code(
 )
 def test_the_whole_way_goes_on_other_screens(opens: Opens, options: dict[str, Any]) -> None:
     """S-052: whatever the colours, a camera reads the QR code."""
-    visitor = opens(axe=options is PHONE, **options)
+    visitor = opens(**options)
 
     set_up_with_codes(visitor)
 

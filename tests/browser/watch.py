@@ -10,24 +10,23 @@ REFUSALS = re.compile(
     r"Failed to load resource: the server responded with a status of (409|422|429) "
 )
 """Chromium writes a line for each refusal; nothing else may be written."""
-LOST = re.compile(
-    r"Failed to load resource: net::ERR_EMPTY_RESPONSE|htmx:afterRequest|htmx:sendError"
-)
+LOST = re.compile(r"Failed to load resource: net::ERR_EMPTY_RESPONSE|htmx:(afterRequest|sendError)")
+"""What is written when an answer is lost."""
+MISSING = re.compile(r"Failed to load resource: the server responded with a status of 404 ")
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DOUBLE_IDS = """() => {
   const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
   return ids.filter((id, place) => ids.indexOf(id) !== place);
 }"""
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-State = tuple[str, bool, str]
-"""Heading, whether something was refused, and the colour scheme."""
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 class Watch:
     """Looks at all pages of a browser context; `troubles` must stay empty."""
 
-    def __init__(self, context: BrowserContext, url: str, known: set[State], axe: bool) -> None:
-        self.url, self.known, self.axe = url, known, axe
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.url = url
         self.allows: re.Pattern[str] | None = None
         self.troubles: list[str] = []
         context.on("console", self._console)
@@ -49,22 +48,18 @@ class Watch:
             self.troubles.append(f"request to {request.url}")
 
     def inspect(self, page: Page) -> None:
-        """Look at the page that is shown; axe looks once at each state, light and dark."""
+        """Look at the page that is shown."""
         assert page.evaluate(DOUBLE_IDS) == []
         assert page.evaluate(SIDEWAYS) <= 0, "the page scrolls sideways"
         assert self.troubles == []
-        if self.axe:
-            schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-            for scheme in schemes:
-                self._ask_axe(page, scheme)
-            page.emulate_media(color_scheme=None)
 
-    def _ask_axe(self, page: Page, scheme: Literal["light", "dark"]) -> None:
-        state = page.locator("h1").inner_text(), page.locator("#error").count() > 0, scheme
-        if state in self.known:
-            return
-        self.known.add(state)
+
+def axe_faults(page: Page) -> list[tuple[str, str, list[str]]]:
+    """Return what axe finds wrong with the page that is shown, in light and dark."""
+    faults: list[tuple[str, str, list[str]]] = []
+    for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         found = Axe().run(page, options={"runOnly": AXE_TAGS}).response["violations"]
-        faults = [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found]
-        assert faults == [], f"axe on {state}"
+        faults += [(scheme, f["id"], [node["html"] for node in f["nodes"]]) for f in found]
+    page.emulate_media(color_scheme=None)
+    return faults
