@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from db import db
-from tests.person import Page, Person, app_code
+from tests.person import Page, Person, app_code, mailed_code
 
 STEP_STATEMENTS, FINISH_STATEMENTS = 4, 10
 FRAGMENT, SCAN, FIRST_VISIT = 4096, 6144, 60 * 1024
@@ -133,6 +133,26 @@ def test_a_sign_in_keeps_to_its_statements(app: Flask, carol: Person) -> None:
         assert answer.status_code == 303
         assert second.statements <= 9, path
         assert second.commits == 1, path
+
+
+def test_a_sign_in_by_emailed_code_keeps_to_its_statements(app: Flask) -> None:
+    bob = Person(app, "bob@example.com")
+    bob.sign_in()
+    bob.set_up_by_email("bob@home.example")
+    bob.sign_out()
+    bob.sign_in()
+    form = bob.page.hidden()
+    with counted(app) as sent:
+        assert bob.post("/signin/backup-email", form).status_code == 303
+    # The act itself, then the delivery: claimed, read and marked, each committed at once.
+    assert sent.statements <= 5 + 3
+    assert sent.commits <= 1 + 3
+
+    with counted(app) as second:
+        answer = bob.post("/signin/backup-email/code", form | {"code": mailed_code(app)})
+    assert answer.status_code == 303
+    assert second.statements <= 9
+    assert second.commits == 1
 
 
 def test_the_first_visit_is_light(app: Flask, person: Person) -> None:
