@@ -452,3 +452,16 @@ def test_every_form_of_an_address_counts_for_one_person(app: Flask) -> None:
         wrong(Person(app, form), 7)
     assert Person(app, "bob@example.com").sign_in().status == 429
     assert wrong(Person(app, "carol@example.com")) == [422]
+
+
+def test_a_long_password_is_read_to_its_last_character(app: Flask) -> None:
+    """S-190: nothing is cut off at 72 bytes or anywhere else."""
+    long = "correct horse battery staple " * 4
+    added = app.test_cli_runner().invoke(
+        args=["account", "add", "dave@example.com", "--name", "Dave"], input=f"{long}a\n"
+    )
+    assert added.exit_code == 0, added.output
+    dave = Person(app, "dave@example.com")
+
+    assert dave.sign_in(f"{long}b").heading == "Sign in"
+    assert dave.sign_in(f"{long}a").heading == "Two-factor authentication"
