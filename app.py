@@ -87,13 +87,14 @@ def _extend(app: Flask) -> None:
     Htmx(app)
     db.init_app(app)
     # The extension closes its async sessions in a thread of their own, request by
-    # request. Onward has none, and the thread is a third of what a page costs.
+    # request. Onward has none, and the thread costs more than it closes.
     app.teardown_appcontext_funcs[:] = [
         close for close in app.teardown_appcontext_funcs if not iscoroutinefunction(close)
     ]
     alembic.init_app(app)
     postman.mail.init_app(app)
-    visitor.login_manager.init_app(app)
+    # Templates know the visitor as `me`, looked up only where it is used.
+    visitor.login_manager.init_app(app, add_context_processor=False)
     # The order of these is the order in which they run: the gate before CSRF.
     web.init_app(app)
     gate.init_app(app)

@@ -95,31 +95,6 @@ def is_safe_path(url: str | None) -> bool:
     return not parts.scheme and not parts.netloc
 
 
-def browser_and_system() -> tuple[str, str]:
-    """Return the names of the browser and system that ask, as people call them."""
-    agent = request.headers.get("User-Agent", "")
-    browsers = {"Edg": "Edge", "OPR/": "Opera", "Firefox": "Firefox", "Chrom": "Chrome"}
-    systems = {
-        "iPhone": "iPhone",
-        "iPad": "iPad",
-        "Android": "Android",
-        "Windows": "Windows",
-    }
-    systems |= {"Mac OS": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
-    browser = next((name for mark, name in browsers.items() if mark in agent), None)
-    if browser is None:
-        browser = "Safari" if "Safari" in agent else gettext("Unknown browser")
-    return browser, next(
-        (name for mark, name in systems.items() if mark in agent),
-        gettext("unknown system"),
-    )
-
-
-def client_address() -> str:
-    """Return the address that the request comes from, as configured proxies tell it."""
-    return request.remote_addr or ""
-
-
 def moment(at: datetime) -> Markup:
     """Return a time with its zone, which the script turns into local time."""
     at = at.astimezone(UTC)
@@ -146,8 +121,9 @@ def _secure(response: Response) -> Response:
 
 def error_page(code: int, text: str | None = None) -> Response:
     """Return our own page for a status; it never says more than the status means."""
-    template = "error.html"
-    return render(template, code, code=code, text=text, layout_name="error")
+    # After a fault nobody is looked up: the database may be what is broken.
+    who: dict[str, Any] = {"me": None} if code >= 500 else {}
+    return render("error.html", code, code=code, text=text, layout_name="error", **who)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-import web
+import client
 from db import Model, db
 
 
@@ -33,7 +33,7 @@ def record(
     result: str = "done",
 ) -> None:
     """Write an event into the transaction of the change that it tells of."""
-    browser, system = web.browser_and_system()
+    browser, system = client.browser_and_system()
     db.session.add(
         Event(
             at=at,
@@ -41,7 +41,7 @@ def record(
             kind=kind,
             factor=factor,
             result=result,
-            address=web.client_address(),
+            address=client.address(),
             browser=browser,
             system=system,
         )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from flask import Flask, Response, request, session, url_for
+from flask import Flask, Response, g, request, session, url_for
 from sqlalchemy import update
 
 import clock
@@ -103,6 +103,7 @@ def check() -> Response | None:
     if not _is_own_post():
         return web.error_page(403)
     found, at = visitor(), clock.now()
+    g.passed = found
     given = verdict(found, at)
     if given is Verdict.OPEN:
         if request.endpoint in ONLY_BELOW_OPEN:
@@ -128,8 +129,9 @@ def _is_own_post() -> bool:
 
 def note_seen(response: Response) -> Response:
     """Note that the sign-in is in use, at most once a minute, after the page's own work."""
-    found, at = visitor(), clock.now()
-    if request.endpoint == "static" or found is None or found.is_spent:
+    # Only whom the gate has read: on a page about a broken database nobody is looked up.
+    found, at = g.get("passed"), clock.now()
+    if found is None or found.is_spent:
         return response
     sign_in_id, seen_at = found.sign_in.id, found.sign_in.seen_at
     if (at - seen_at).total_seconds() > SEEN_EVERY_SECONDS:

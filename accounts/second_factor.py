@@ -6,9 +6,9 @@ from datetime import datetime
 from flask import current_app, request
 from sqlalchemy import select
 
+import client
 import cookies
 import keys
-import web
 from accounts import code_mail, events
 from accounts.models import end_pending
 from accounts.visitor import Visitor
@@ -84,16 +84,9 @@ def newest_email_code(found: Visitor) -> EmailCode | None:
     )
 
 
-def backup_address(found: Visitor) -> str | None:
-    """Return the confirmed backup address of the visitor."""
-    return db.session.scalar(
-        select(BackupEmail.address).where(BackupEmail.account_id == found.account.id)
-    )
-
-
 def mail_code(found: Visitor, at: datetime) -> Refusal | None:
     """Put a code for this pending sign-in into the outbox; within its life the same one."""
-    address = backup_address(found)
+    address = BackupEmail.address_of(found.account.id)
     if address is None:
         return Refusal("no_more_mails")
     code = newest_email_code(found)
@@ -125,6 +118,6 @@ def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> 
             return None
         db.session.delete(device)
     authenticator_id = found.authenticator.id if trust and found.authenticator else None
-    browser, system = web.browser_and_system()
+    browser, system = client.browser_and_system()
     _, token = trusted_device.remember(found.account.id, browser, system, at, authenticator_id)
     return token

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request, session, url_for
 from sqlalchemy import select
 
 import addresses
+import client
 import clock
 import cookies
 import keys
@@ -111,7 +112,7 @@ def _known(typed: str) -> Known:
 def _admit(known: Known, account: Account, at: datetime) -> Visitor | Refusal:
     """Make the sign-in row, unless a pause of the second factor is on."""
     token = keys.token()
-    browser, system = web.browser_and_system()
+    browser, system = client.browser_and_system()
     row = SignIn(
         account_id=account.id,
         token_hash=keys.token_hash(token),
@@ -152,7 +153,7 @@ def _note_device(found: Visitor, at: datetime) -> None:
     if found.device is not None:
         found.device.last_used_at = at
         return
-    browser, system = web.browser_and_system()
+    browser, system = client.browser_and_system()
     device, token = trusted_device.remember(found.account.id, browser, system, at, None)
     db.session.flush()
     found.sign_in.device_id, found.new_device_token = device.id, token

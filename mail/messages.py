@@ -6,7 +6,7 @@ from datetime import datetime
 from flask import current_app, render_template
 from flask_babel import gettext
 
-import web
+import client
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def two_factor_on(name: str, label: str, way: str, at: datetime) -> Message:
 
 def _message(kind: str, subject: str, at: datetime, **values: object) -> Message:
     """Render both parts of a message from its two templates, with the common facts."""
-    browser, system = web.browser_and_system()
+    browser, system = client.browser_and_system()
     facts = {
         "at": at,
         "browser": browser,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from http.cookies import Morsel, SimpleCookie
+from pathlib import Path
 
 import pytest
 from flask import Flask, Response, abort, request_finished
@@ -262,3 +263,19 @@ def test_static_files_change_their_address_with_their_content(site: Site) -> Non
     text = site.get("/help").text
     assert not re.findall(r'"/static/[^"?]+"', text)
     assert len(re.findall(r'"/static/[^"]+\?v=[0-9a-f]{12}"', text)) >= 4
+
+
+def test_a_broken_database_gets_our_own_page(app: Flask, bob: Person) -> None:
+    """The page about the fault asks nothing of what is broken."""
+    with app.app_context():
+        db.engine.dispose()
+    for file in Path(app.instance_path).glob("onward.sqlite*"):
+        file.unlink()
+    (Path(app.instance_path) / "onward.sqlite").write_text("no database at all " * 200)
+
+    page = bob.visit("/security")
+
+    assert (page.status, page.heading) == (500, "A fault on our side")
+    assert page.response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert page.response.headers["Cache-Control"] == "no-store"
+    assert "Sign out" not in page.text

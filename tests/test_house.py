@@ -20,6 +20,7 @@ FLOORS: dict[str, set[str]] = {
     "db": set(),
     "fields": set(),
     "web": {"clock"},
+    "client": set(),
     "cookies": {"keys"},
     "serving": {"keys", "settings"},
     "installation": {"keys", "settings", "db"},
@@ -28,7 +29,7 @@ FLOORS: dict[str, set[str]] = {
 UPSTAIRS = {"app", "commands", "demo", "installation", "serving"}
 """What no room may import."""
 PAGES = [f for f in sorted((ROOT / "templates").rglob("*.html")) if f.parent.name != "mail"]
-MOST_LINES = 240
+MOST_LINES = 190
 """Lines of code, without blank lines, comments and docstrings, that a file may have."""
 
 
