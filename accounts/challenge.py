@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from flask import Blueprint, Response, url_for
-from sqlalchemy import exists, select
 
 import clock
 import cookies
@@ -13,7 +12,8 @@ from accounts.forms import CodeForm
 from accounts.visitor import Visitor, me
 from addresses import masked
 from db import db
-from factors.backup_codes import BackupCode
+from factors import backup_codes
+from factors.backup_email import BackupEmail
 from factors.refusal import Refusal
 from mail import postman
 
@@ -37,17 +37,8 @@ def submit() -> Response:
 @bp.get("/signin/another-way")
 def other_way() -> Response:
     """Offer the backup ways that the person has."""
-    account_id = me().account.id
-    codes = db.session.scalar(
-        select(
-            exists().where(
-                BackupCode.account_id == account_id,
-                BackupCode.used_at.is_(None),
-                BackupCode.replaced_at.is_(None),
-            )
-        )
-    )
-    return _page("another_way", has_codes=codes, address=second_factor.backup_address(me()))
+    codes = backup_codes.has_unused(me().account.id)
+    return _page("another_way", has_codes=codes, address=BackupEmail.address_of(me().account.id))
 
 
 @bp.get("/signin/backup-code")
@@ -67,7 +58,7 @@ def submit_backup_code() -> Response:
 @bp.get("/signin/backup-email")
 def backup_email() -> Response:
     """Offer to mail a code."""
-    address = second_factor.backup_address(me())
+    address = BackupEmail.address_of(me().account.id)
     if address is None:
         return web.go(url_for("challenge.other_way"))
     return _page("backup_email", address=masked(address))
@@ -125,7 +116,7 @@ def _let_in(found: Visitor, factor: str, at: datetime, trust: bool) -> Response:
 
 
 def _email_code_page(refusal: Refusal | None, status: int) -> Response:
-    address = second_factor.backup_address(me())
+    address = BackupEmail.address_of(me().account.id)
     if address is None:
         return web.go(url_for("challenge.other_way"))
     return _page("email_code", refusal, status, address=masked(address))

@@ -8,12 +8,13 @@ from sqlalchemy import func, select
 
 import clock
 import web
-from accounts import events, proof, second_factor
+from accounts import events, proof
 from accounts.visitor import Visitor, me
 from addresses import masked
 from db import db
 from factors import trusted_device
 from factors.backup_codes import COUNT, BackupCode
+from factors.backup_email import BackupEmail
 from factors.trusted_device import TrustedDevice
 
 bp = Blueprint("security", __name__)
@@ -67,7 +68,7 @@ def protection(found: Visitor, at: datetime) -> Protection:
             BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None)
         )
     ).one()
-    address = second_factor.backup_address(found)
+    address = BackupEmail.address_of(account_id)
     devices = db.session.scalars(
         select(TrustedDevice)
         .where(

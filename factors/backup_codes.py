@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, insert, select, update
+from sqlalchemy import ForeignKey, LargeBinary, exists, insert, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -85,6 +85,16 @@ def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
     )
     assert isinstance(spent, CursorResult)
     return None if spent.rowcount == 1 else Refusal("backup_unknown")
+
+
+def has_unused(account_id: int) -> bool:
+    """Tell whether the account still has a code to sign in with."""
+    unused = exists().where(
+        BackupCode.account_id == account_id,
+        BackupCode.used_at.is_(None),
+        BackupCode.replaced_at.is_(None),
+    )
+    return bool(db.session.scalar(select(unused)))
 
 
 def malformed_code(typed: str | None) -> Refusal | None:

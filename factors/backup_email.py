@@ -8,7 +8,7 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, delete, update
+from sqlalchemy import ForeignKey, delete, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,6 +29,11 @@ class BackupEmail(Model):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), unique=True)
     address: Mapped[str]
     confirmed_at: Mapped[datetime]
+
+    @classmethod
+    def address_of(cls, account_id: int) -> str | None:
+        """Return the confirmed backup address of an account."""
+        return db.session.scalar(select(cls.address).where(cls.account_id == account_id))
 
     @classmethod
     def confirm(cls, account_id: int, address: str, at: datetime) -> None:
