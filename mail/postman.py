@@ -20,6 +20,7 @@ from sqlalchemy import update
 from sqlalchemy.engine import CursorResult
 
 import clock
+import keys
 from db import db
 from mail.outbox import Outbox
 
@@ -94,11 +95,10 @@ def _deliver(outbox_id: int) -> bool:
     if claimed.rowcount != 1:
         return False
     row = db.session.get_one(Outbox, outbox_id)
-    letter = _letter(row, at)
     db.session.commit()
     try:
-        _send(letter, outbox_id, at)
-    except (OSError, smtplib.SMTPException) as error:
+        _send(_letter(row, at), outbox_id, at)
+    except (OSError, smtplib.SMTPException, keys.SealBroken) as error:
         current_app.logger.warning("mail %s was not sent: %s", outbox_id, type(error).__name__)
         row.failed_at, row.error, row.claimed_at = at, type(error).__name__, None
     else:

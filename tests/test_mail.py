@@ -17,15 +17,15 @@ import time_machine
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
+from sqlalchemy import text
 
 import addresses
 import settings
 from db import db
-from tests.conftest import install
+from tests.conftest import NOON, install
 from tests.person import PASSWORD, Person, app_code, letters, mailed_code, text_of
 
 Rows = Callable[[str], list[tuple[object, ...]]]
-NOON = datetime(2031, 5, 6, 12, tzinfo=UTC)
 HOME = "alice@home.example"
 
 
@@ -478,3 +478,28 @@ def test_mail_goes_to_the_stored_address_never_to_the_typed_one(
 )
 def test_a_masked_address_shows_a_letter_and_the_domain(address: str, shown: str) -> None:
     assert addresses.masked(address) == shown
+
+
+def test_a_mail_whose_seal_does_not_open_is_noted_and_not_sent(
+    app: Flask, rows: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S-160: a row moved to another address opens nothing, and does not stay claimed."""
+    alice = Person(app, "alice@example.com", htmx=True)
+    alice.sign_in()
+    alice.to_backup()
+    alice.next(way="email")
+    with app.app_context():
+        db.session.execute(
+            text(
+                "CREATE TRIGGER moved AFTER INSERT ON outbox BEGIN"
+                " UPDATE outbox SET recipient = 'eve@evil.example'; END"
+            )
+        )
+        db.session.commit()
+
+    page = alice.next(address="alice@home.example")
+
+    assert "could not send the email" in page.error
+    assert rows("SELECT error, claimed_at, sent_at FROM outbox") == [("SealBroken", None, None)]
+    assert "SealBroken" in caplog.text
+    assert not (Path(app.instance_path) / "outbox").exists()

@@ -358,10 +358,13 @@ def test_a_pending_secret_copied_to_another_set_up_binds_nothing(
 
     alice.next(code=app_code(bob.key))
 
-    assert alice.page.status == 500
+    assert (alice.page.status, alice.page.heading) == (409, "Set-up has started again")
+    assert "could not read the set-up" in alice.page.text
     assert "a sealed wizard does not open" in caplog.text
     assert rows("SELECT count(*) FROM authenticators") == [(0,)]
-    assert rows("SELECT step, turn FROM wizards WHERE account_id = 1") == [("verify", 2)]
+    state = "SELECT void_reason, sealed_secret FROM wizards WHERE account_id = 1"
+    assert rows(state) == [("unreadable", None)]
+    assert rows("SELECT voided_at FROM wizards WHERE account_id = 2") == [(None,)]
 
 
 def test_a_running_set_up_moved_to_another_account_binds_nothing(
@@ -374,7 +377,7 @@ def test_a_running_set_up_moved_to_another_account_binds_nothing(
 
     bob.next(saved="1")
 
-    assert bob.page.status == 500
+    assert (bob.page.status, bob.page.heading) == (409, "Set-up has started again")
     assert "a sealed wizard does not open" in caplog.text
     assert rows("SELECT count(*) FROM authenticators") == [(0,)]
     assert rows("SELECT count(*) FROM backup_codes") == [(0,)]

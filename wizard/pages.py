@@ -32,6 +32,7 @@ WHAT_HAPPENED: dict[Reason, LazyString] = {
     Reason.SECOND: lazy_gettext("Set-up was started a second time, in another tab or browser."),
     Reason.ASKED: lazy_gettext("You asked for a new QR code."),
     Reason.WRONG_CODES: lazy_gettext("There were too many wrong codes."),
+    Reason.UNREADABLE: lazy_gettext("We could not read the set-up that was under way."),
 }
 
 

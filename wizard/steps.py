@@ -6,15 +6,12 @@ from typing import Any, ClassVar
 
 from flask import current_app
 from flask_babel import LazyString, lazy_gettext
-from sqlalchemy import exists, or_, select
 
 import addresses
 from accounts import code_mail
 from accounts.visitor import Visitor
-from db import db
 from factors import backup_codes, backup_email, totp
 from factors.authenticator import malformed_code
-from factors.backup_codes import BackupCode
 from factors.backup_email import BackupEmail
 from factors.refusal import Refusal
 from factors.typed import digits
@@ -194,13 +191,7 @@ def mail_code(turn: Turn, address: str, *, new: bool) -> Refusal | None:
 
 
 def _has_backup(account_id: int) -> bool:
-    codes = exists().where(
-        BackupCode.account_id == account_id,
-        BackupCode.used_at.is_(None),
-        BackupCode.replaced_at.is_(None),
-    )
-    email = exists().where(BackupEmail.account_id == account_id)
-    return bool(db.session.scalar(select(or_(codes, email))))
+    return backup_codes.has_unused(account_id) or BackupEmail.address_of(account_id) is not None
 
 
 STEPS: dict[str, Step] = {

@@ -12,9 +12,10 @@ from db import db
 from factors.refusal import Refusal
 from wizard.finish import finish
 from wizard.forms import StepForm
+from wizard.moves import take, void_where
 from wizard.steps import FINISH, FIRST, STEPS, Turn
 from wizard.tickets import EntryTicket, Ticket
-from wizard.wizard import KEPT, LONGEST, WRONG_CODES, Kind, Reason, Wizard, void_where
+from wizard.wizard import KEPT, LONGEST, WRONG_CODES, Kind, Reason, Wizard
 
 COUNTED = {"unknown", "email_unknown", "email_expired"}
 """Refusals of a code that was compared; a code of the wrong shape costs nothing."""
@@ -97,7 +98,7 @@ def _proof(found: Visitor, latest: Wizard | None, at: datetime) -> datetime | No
 def submit(ticket: Ticket, form: StepForm, asked: Asked) -> Outcome:
     """Take the ticket and do the step, or answer a ticket that is no longer current."""
     found, at = asked.found, asked.at
-    wizard = Wizard.take(ticket, found.account.id, found.sign_in.id, asked.view, at)
+    wizard = take(ticket, found.account.id, found.sign_in.id, asked.view, at)
     if wizard is None:
         return _late(ticket, asked)
     if form.act.data == "again":
@@ -174,9 +175,9 @@ def replay_finish(ticket: Ticket | None, asked: Asked) -> Outcome | None:
     return Outcome(Answer.REPLAY, wizard) if wizard is not None else None
 
 
-def loaded(account_id: int, at: datetime) -> Wizard | None:
+def loaded(account_id: int, at: datetime, reason: Reason = Reason.LOADED) -> Wizard | None:
     """Void what a document load finds pending; return an end that is still to be told."""
-    void_where(Wizard.account_id == account_id, Reason.LOADED, at)
+    void_where(Wizard.account_id == account_id, reason, at)
     _, latest = _of_account(account_id, None)
     ended = or_(Wizard.finished_at < at - KEPT, Wizard.voided_at < at - KEPT)
     keep = latest.id if latest is not None else 0

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 import clock
+import keys
 import web
 from accounts import proof
 from accounts.visitor import me
@@ -15,8 +16,9 @@ from factors.refusal import Refusal
 from mail import postman
 from wizard import pages, tickets, turns
 from wizard.forms import StepForm
+from wizard.moves import is_current, live, void_where
 from wizard.turns import Answer, Asked, Outcome
-from wizard.wizard import Kind, Reason, Wizard, live, void_where
+from wizard.wizard import Kind, Reason, Wizard
 
 bp = Blueprint("wizard", __name__, url_prefix="/setup")
 
@@ -164,9 +166,7 @@ def leave() -> Response:
     """Void the set-up whose page was left, if the ticket is still the current one."""
     ticket = tickets.read(StepForm.posted().ticket.data)
     if ticket is not None:
-        is_current = (Wizard.attempt == ticket.attempt) & (Wizard.turn == ticket.turn)
-        mine = Wizard.sign_in_id == me().sign_in.id
-        void_where(is_current & mine, Reason.LEFT, clock.now())
+        void_where(is_current(ticket, me().sign_in.id), Reason.LEFT, clock.now())
         db.session.commit()
     return Response(status=204)
 
@@ -177,9 +177,8 @@ def download() -> Response:
     ticket, at = tickets.read(StepForm.posted().ticket.data), clock.now()
     wizard = None
     if ticket is not None:
-        is_current = (Wizard.attempt == ticket.attempt) & (Wizard.turn == ticket.turn)
-        mine = Wizard.sign_in_id == me().sign_in.id
-        wizard = db.session.scalar(select(Wizard).where(is_current, mine, live()))
+        mine = is_current(ticket, me().sign_in.id)
+        wizard = db.session.scalar(select(Wizard).where(mine, live()))
     if wizard is None or wizard.step != "codes" or wizard.is_over(at):
         return web.error_page(410)
     text = render_template("wizard/codes.txt", wizard=wizard, account=me().account, at=at)
@@ -187,6 +186,16 @@ def download() -> Response:
     name = f"{slug}-backup-codes-{at:%Y-%m-%d}.txt".encode("ascii", "ignore").decode()
     disposition = f'attachment; filename="{name}"'
     return Response(text, mimetype="text/plain", headers={"Content-Disposition": disposition})
+
+
+@bp.errorhandler(keys.SealBroken)
+def unreadable(error: keys.SealBroken) -> Response:
+    """Void a set-up whose secret does not open, and let the person start again (S-160)."""
+    db.session.rollback()
+    current_app.logger.error("%s: account %s", error, me().account.id)
+    ended = turns.loaded(me().account.id, clock.now(), Reason.UNREADABLE)
+    db.session.commit()
+    return pages.out_of_date() if ended is None else pages.restart(ended, me(), 409)
 
 
 def _refused_load() -> Response | None:

@@ -1,38 +1,29 @@
 """Wizard: one person's running set-up, forward only.
 
-Every way forward is a POST with the current ticket, taken by one UPDATE.
-Every other way in voids the pending secret. Nothing of it counts before the
-finishing POST (finish.py).
+Every way forward is a POST with the current ticket, taken by one UPDATE; every
+other way in voids the pending secret (moves.py). Nothing of it counts before
+the finishing POST (finish.py).
 """
 
 import json
 import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    ColumnElement,
     ForeignKey,
     Index,
-    and_,
-    bindparam,
-    case,
-    literal,
-    null,
-    or_,
     text,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql.dml import ReturningUpdate
 
 import keys
 from accounts.models import Account, record_label
-from db import Model, UTCDateTime, choice, db
+from db import Model, choice, db
 from factors import totp
 from factors.refusal import Refusal
 from wizard.tickets import EntryTicket, Ticket
@@ -70,6 +61,7 @@ class Reason(StrEnum):
     SECOND = "second"
     ASKED = "asked"
     WRONG_CODES = "wrong codes"
+    UNREADABLE = "unreadable"
 
 
 class Wizard(Model):
@@ -136,36 +128,6 @@ class Wizard(Model):
             proved_at=proved_at,
             started_at=at,
             turned_at=at,
-        )
-
-    @classmethod
-    def take(
-        cls,
-        ticket: Ticket,
-        account_id: int,
-        sign_in_id: int,
-        view: str | None,
-        at: datetime,
-    ) -> "Wizard | None":
-        """Take a ticket: the one UPDATE by which a set-up goes forward.
-
-        Returns the wizard if the ticket was current, else None with nothing
-        changed. `view` names the page that a browser without script will be
-        sent to.
-        """
-        return db.session.scalar(
-            _taking(),
-            {
-                "its_attempt": ticket.attempt,
-                "its_turn": ticket.turn,
-                "its_account": account_id,
-                "its_sign_in": sign_in_id,
-                "new_view": view,
-                "now": at,
-                "idle_since": at - IDLE,
-                "begun_since": at - LONGEST,
-            },
-            execution_options={"populate_existing": True, "synchronize_session": False},
         )
 
     @property
@@ -237,64 +199,3 @@ class Wizard(Model):
     @property
     def _owner(self) -> str:
         return f"{self.account_id}/{self.attempt}"
-
-
-@cache
-def _taking() -> ReturningUpdate[Wizard]:
-    """Return the UPDATE that takes a ticket, composed once."""
-    now = bindparam("now", type_=UTCDateTime)
-    return (
-        update(Wizard)
-        .where(
-            Wizard.attempt == bindparam("its_attempt"),
-            Wizard.turn == bindparam("its_turn"),
-            Wizard.account_id == bindparam("its_account"),
-            Wizard.sign_in_id == bindparam("its_sign_in"),
-            live(),
-            Wizard.turned_at > bindparam("idle_since", type_=UTCDateTime),
-            Wizard.started_at > bindparam("begun_since", type_=UTCDateTime),
-        )
-        .values(
-            turn=Wizard.turn + 1,
-            turned_at=now,
-            refusal=null(),
-            view=bindparam("new_view"),
-            view_seen_at=None,
-            # Whoever posts the form has seen its page.
-            shown_at=case((Wizard.shown_at.is_(None), now), else_=Wizard.shown_at),
-        )
-        .returning(Wizard)
-    )
-
-
-def live() -> ColumnElement[bool]:
-    """Neither voided nor finished."""
-    return and_(Wizard.voided_at.is_(None), Wizard.finished_at.is_(None))
-
-
-def over(at: datetime) -> ColumnElement[bool]:
-    """Past its life (S-044)."""
-    return or_(Wizard.turned_at <= at - IDLE, Wizard.started_at <= at - LONGEST)
-
-
-def _word(reason: Reason) -> ColumnElement[Reason]:
-    return literal(reason, choice(Reason))
-
-
-def void_where(which: ColumnElement[bool], reason: Reason, at: datetime) -> bool:
-    """Void the live wizard that `which` picks, by one UPDATE; tell whether there was one."""
-    voided = db.session.scalar(
-        update(Wizard)
-        .where(which, live())
-        .values(
-            voided_at=at,
-            void_reason=case((over(at), _word(Reason.EXPIRED)), else_=_word(reason)),
-            sealed_secret=None,
-            sealed_codes=None,
-            address=None,
-            email_nonce=None,
-        )
-        .returning(Wizard.id),
-        execution_options={"synchronize_session": False},
-    )
-    return voided is not None
