@@ -4,6 +4,7 @@ alice must set up (her organisation enforces hard), bob may, carol already has,
 eve knows Carol's password.
 """
 
+import datetime
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from app import create_app
 from db import Model, db
 from tests.person import PASSWORD, Person
 
+NOON = datetime.datetime(2031, 5, 6, 12, tzinfo=datetime.UTC)
+"""When the clock of `noon` stands still."""
 CHEAP = {"PASSWORD_MEMORY_KIB": 8, "PASSWORD_TIME_COST": 1}
 """A password hash that costs nothing: what is tested is never the hash's slowness."""
 
@@ -92,8 +95,6 @@ def bob(app: Flask) -> Person:
 @pytest.fixture
 def carol(app: Flask) -> Person:
     """Set up ten minutes ago with backup codes (`.codes`), signed out; no script."""
-    import datetime
-
     past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=10)
     person = Person(app, "carol@example.com")
     with time_machine.travel(past, tick=True):
@@ -135,3 +136,10 @@ def addresses_of(app: Flask, **values: str) -> list[tuple[str, str]]:
         for rule in app.url_map.iter_rules()
         for method in sorted(rule.methods or ())
     ]
+
+
+@pytest.fixture
+def noon(app: Flask) -> Iterator[time_machine.Traveller]:
+    """The clock stands at NOON; `.shift()` and `.move_to()` move it."""
+    with time_machine.travel(NOON, tick=False) as now:
+        yield now

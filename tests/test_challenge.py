@@ -2,32 +2,22 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-import time_machine
 from flask import Flask
 from time_machine import Traveller
 
-from tests.conftest import add_person
+from tests.conftest import NOON, add_person
 from tests.person import PASSWORD, Page, Person, app_code, letters, mailed_code, text_of
 
 Rows = Callable[[str], list[tuple[object, ...]]]
-NOON = datetime(2031, 5, 6, 12, tzinfo=UTC)
 APP, BACKUP, MAILED = "/signin/code", "/signin/backup-code", "/signin/backup-email/code"
 SEND = "/signin/backup-email"
 IN = "Two-factor authentication"
 PAUSED = "Sign-in is paused"
 PASSED = "SELECT count(*) FROM sign_ins WHERE second_at >= '2031-05-06 12:00:00'"
 FAILURES = "SELECT failures FROM throttles WHERE account_id = 3"
-
-
-@pytest.fixture
-def noon(app: Flask) -> Any:
-    """The clock stands at noon; `.shift()` moves it."""
-    with time_machine.travel(NOON, tick=False) as now:
-        yield now
 
 
 @pytest.fixture

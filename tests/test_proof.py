@@ -1,26 +1,18 @@
 """Confirm it is you: the fresh proof before a sensitive act."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-import time_machine
 from flask import Flask
 from time_machine import Traveller
 
+from tests.conftest import NOON
 from tests.person import PASSWORD, Person, app_code, mailed_code
 
 Rows = Callable[[str], list[tuple[object, ...]]]
-NOON = datetime(2031, 5, 6, 12, tzinfo=UTC)
 CONFIRM, HEADING = "/signin/confirm", "Confirm it is you"
 MINUTES = timedelta(minutes=1)
-
-
-@pytest.fixture
-def noon(app: Flask) -> Iterator[Traveller]:
-    """The clock stands at noon; `.shift()` moves it."""
-    with time_machine.travel(NOON, tick=False) as now:
-        yield now
 
 
 @pytest.fixture

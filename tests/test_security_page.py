@@ -1,31 +1,23 @@
 """A person's own security page: what protects the account, and the devices it trusts."""
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
-import time_machine
 from flask import Flask
 from time_machine import Traveller
 
+from tests.conftest import NOON
 from tests.person import Person, app_code
 
 Rows = Callable[[str], list[tuple[object, ...]]]
-NOON = datetime(2031, 5, 6, 12, tzinfo=UTC)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15"
     " (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
 )
 DEVICES = "SELECT id FROM trusted_devices WHERE trusted_at IS NOT NULL ORDER BY id"
-
-
-@pytest.fixture
-def noon(app: Flask) -> Iterator[Traveller]:
-    """The clock stands at noon; `.shift()` moves it."""
-    with time_machine.travel(NOON, tick=False) as now:
-        yield now
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from sqlalchemy import text
 
 import web
 from db import db
+from tests.conftest import NOON
 from tests.person import PASSWORD, Page, Person, app_code
 
 Rows = Callable[[str], list[tuple[object, ...]]]
-NOON = datetime(2031, 5, 6, 12, tzinfo=UTC)
 PAIR = "That email and password do not match."
 
 

@@ -1,28 +1,20 @@
 """Trust this device: what it spares, to whom it is given, and when it ends."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-import time_machine
 from flask import Flask
 from sqlalchemy import text
 from time_machine import Traveller
 
 from db import db
+from tests.conftest import NOON
 from tests.person import PASSWORD, Person, app_code, mailed_code
 
 Rows = Callable[[str], list[tuple[object, ...]]]
-NOON = datetime(2031, 5, 6, 12, tzinfo=UTC)
 IN, ASKED = "Two-factor authentication", "Enter your code"
 TRUSTED = "SELECT count(*) FROM trusted_devices WHERE trusted_at IS NOT NULL"
-
-
-@pytest.fixture
-def noon(app: Flask) -> Iterator[Traveller]:
-    """The clock stands at noon; `.shift()` moves it."""
-    with time_machine.travel(NOON, tick=False) as now:
-        yield now
 
 
 @pytest.fixture
