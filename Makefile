@@ -12,7 +12,7 @@ run: .venv/run.stamp
 
 test: .venv/test.stamp
 	@sh tests/machine.sh
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

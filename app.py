@@ -19,6 +19,7 @@ import commands
 import cookies
 import serving
 import settings
+import sweeper
 import web
 from accounts import challenge, gate, proof, security, signin, visitor
 from db import alembic, db
@@ -100,6 +101,7 @@ def _extend(app: Flask) -> None:
     gate.init_app(app)
     CSRFProtect(app)
     app.after_request(postman.deliver_after)
+    sweeper.init_app(app)
     hops = app.config["PROXY_HOPS"]
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way

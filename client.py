@@ -1,11 +1,15 @@
 """Who asks: the browser, system and address of the request, for mails, lists and the log."""
 
-from flask import request
+import platform
+
+from flask import has_request_context, request
 from flask_babel import gettext
 
 
 def browser_and_system() -> tuple[str, str]:
     """Return the names of the browser and system that ask, as people call them."""
+    if not has_request_context():
+        return gettext("the command line"), platform.node()
     agent = request.headers.get("User-Agent", "")
     browsers = {"Edg": "Edge", "OPR/": "Opera", "Firefox": "Firefox", "Chrom": "Chrome"}
     systems = {
@@ -26,4 +30,4 @@ def browser_and_system() -> tuple[str, str]:
 
 def address() -> str:
     """Return the address that the request comes from, as configured proxies tell it."""
-    return request.remote_addr or ""
+    return (request.remote_addr or "") if has_request_context() else ""

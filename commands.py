@@ -11,9 +11,12 @@ import addresses
 import clock
 import demo
 import installation
-from accounts import password
+from accounts import events, password
 from accounts.models import Account, Enforcement, Membership, Organisation, Role
 from db import db
+from factors import throttle
+from factors.throttle import Throttle
+from factors.trusted_device import TrustedDevice
 
 organisations = AppGroup("organisation", help="Organisations and what they require.")
 accounts = AppGroup("account", help="People who sign in.")
@@ -67,6 +70,24 @@ def add_account(email: str, name: str, organisation: str | None, role: str) -> N
         )
     db.session.commit()
     click.echo(f"Added {address}.")
+
+
+@accounts.command("unlock")
+@click.argument("email")
+@with_appcontext
+def unlock_account(email: str) -> None:
+    """End every pause of a person's second factor; wrong codes count anew."""
+    account = db.session.scalar(select(Account).where(Account.email == _address(email)))
+    if account is None:
+        raise click.ClickException(f"There is nobody with {email!r}.")
+    throttle.locked(Throttle, account.id).open()
+    for device in db.session.scalars(
+        select(TrustedDevice).where(TrustedDevice.account_id == account.id)
+    ):
+        device.open()
+    events.record("unlocked", account.id, clock.now())
+    db.session.commit()
+    click.echo(f"Unlocked {account.email}.")
 
 
 def _address(typed: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from flask import current_app, has_request_context, request
 from flask_alembic import Alembic
 from flask_sqlalchemy_lite import SQLAlchemy
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, MetaData, event
+from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, Enum, MetaData, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -18,6 +18,8 @@ from sqlalchemy.types import TypeDecorator
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another one."""
 
+Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
+"""A small list of numbers in one column."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 

@@ -19,6 +19,7 @@ from accounts.models import Account, Enforcement, Membership, Organisation, Role
 from db import db
 from factors import backup_codes, totp
 from factors.authenticator import Authenticator
+from factors.diagnosis import Record
 from serving import DEMO_MARK
 
 THREADS = 8
@@ -114,7 +115,8 @@ def _made(person: Person) -> Person:
     if person.situation.startswith("already"):
         person.key = totp.new_secret()
         account.records_issued = 1
-        Authenticator.bind(account.id, person.key, account.email, totp.step_at(at) - 2, at)
+        record = Record(account.email, person.key)
+        Authenticator.bind(account.id, record, totp.step_at(at) - 2, at)
         backup_codes.issue(account.id, backup_codes.new_codes(), at)
     return person
 

@@ -19,7 +19,7 @@ from flask import (
     redirect,
     render_template,
 )
-from flask_babel import format_datetime, gettext
+from flask_babel import format_datetime, gettext, ngettext
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from htmx_flask import request
@@ -102,9 +102,22 @@ def moment(at: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), text)
 
 
+def span(minutes: int) -> str:
+    """Return a length of time as people say it: minutes, from 100 on hours."""
+    if minutes < 100:
+        return str(ngettext("%(num)s minute", "%(num)s minutes", minutes))
+    return str(ngettext("%(num)s hour", "%(num)s hours", round(minutes / 60)))
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value)
+    return span(value) if name == "minutes" else value
+
+
 def sentence(refusal: Any) -> Markup:
     """Return the text of a refusal with its values filled in, times included."""
-    values = {k: moment(v) if isinstance(v, datetime) else v for k, v in refusal.values.items()}
+    values = {k: _shown(k, v) for k, v in refusal.values.items()}
     return Markup(str(refusal.text)) % values  # noqa: S704  # our own sentence; values are escaped
 
 

@@ -98,7 +98,7 @@ def _answer(
     if refusal is None:
         return _let_in(found, factor, at, trust)
     db.session.commit()
-    if refusal.reason == "locked":
+    if refusal.is_closed:
         visitor.leave()
         return web.render("accounts/locked.html", 429, refusal=refusal)
     if page == "email_code":

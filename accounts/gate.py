@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 import clock
 import web
-from accounts.models import PENDING, SignIn
+from accounts.models import SignIn
 from accounts.visitor import Visitor, visitor
 from db import db
 
@@ -54,6 +54,7 @@ LISTS: dict[Verdict, set[str]] = {
         "wizard.seen",
         "wizard.submit",
         "wizard.leave",
+        "wizard.resume",
         "wizard.download",
         "proof.show",
         "proof.submit",
@@ -81,8 +82,7 @@ def verdict(found: Visitor | None, at: datetime) -> Verdict:
     if found.is_spent:
         return Verdict.REPLAY
     if found.owes_second_factor(at):
-        waiting = at < found.sign_in.first_at + PENDING
-        return Verdict.CHALLENGE if waiting else Verdict.ANONYMOUS
+        return Verdict.CHALLENGE if found.sign_in.is_waiting(at) else Verdict.ANONYMOUS
     if found.asked_by is not None and found.authenticator is None:
         return Verdict.SET_UP
     return Verdict.OPEN

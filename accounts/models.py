@@ -6,6 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+import clock
 import keys
 from db import Model, choice, db
 from factors.throttle import Throttle
@@ -126,9 +127,13 @@ class SignIn(Model):
         """Tell whether it was neither ended nor left idle nor has become too old."""
         return self.ended_at is None and at < self.seen_at + IDLE and at < self.first_at + OVERALL
 
+    def is_waiting(self, at: datetime) -> bool:
+        """Tell whether its second factor may still be given."""
+        return clock.within(self.first_at, PENDING, at)
+
     def is_proved(self, at: datetime) -> bool:
         """Tell whether a proof is fresh enough for a sensitive act."""
-        return self.proved_at is not None and at < self.proved_at + PROOF
+        return self.proved_at is not None and clock.within(self.proved_at, PROOF, at)
 
     def renew(self, token: str, at: datetime) -> str:
         """Give the sign-in a new token and return it; the old one is dead (S-111).
@@ -156,14 +161,17 @@ def renewed(token: str) -> str:
     return keys.ring().mac("renewed sign-in", token.encode()).hex()
 
 
-def end_pending(account_id: int, at: datetime) -> None:
-    """End every half sign-in of the account: its second factor is paused (S-094)."""
+def end_pending(account_id: int, device_id: int | None, at: datetime) -> None:
+    """End the half sign-ins of one known browser, or of all strangers (S-094).
+
+    Never those of other browsers: a stranger's wrong codes leave the owner alone.
+    """
     db.session.execute(
         update(SignIn)
         .where(
             SignIn.account_id == account_id,
             SignIn.second_at.is_(None),
-            SignIn.device_id.is_(None),
+            SignIn.device_id.is_not_distinct_from(device_id),
             SignIn.ended_at.is_(None),
         )
         .values(ended_at=at)

@@ -42,7 +42,7 @@ def submit() -> Response:
     refusal = prove(found, form, at)
     if refusal is not None:
         db.session.commit()
-        waits = refusal.reason in {"locked_proof", "password_wait"}
+        waits = refusal.reason in {"locked_proof", "stopped", "password_wait"}
         return _page(refusal, 429 if waits else 422)
     page = found.sign_in.proof_for or url_for("home")
     found.sign_in.proof_for, found.sign_in.proved_at = None, at
@@ -66,7 +66,7 @@ def prove(found: Visitor, form: ProofForm, at: datetime) -> Refusal | None:
 def _by_password(found: Visitor, secret: str, at: datetime) -> Refusal | None:
     """Check the password without an open transaction, within the budget of this browser."""
     account = found.account
-    device = trusted_device.recognise(account.id, cookies.device_token(request))
+    device = trusted_device.recognise(account.id, cookies.device_token(request), at)
     bucket = password_tries.bucket(account.email, device.id if device else None)
     if wait := password_tries.waiting(bucket, at):
         return wait

@@ -9,16 +9,17 @@ from sqlalchemy import select
 import client
 import cookies
 import keys
-from accounts import code_mail, events
+from accounts import alarm, code_mail, events
 from accounts.models import end_pending
 from accounts.visitor import Visitor
 from db import db
 from factors import backup_codes, throttle, trusted_device
 from factors.authenticator import Authenticator
-from factors.authenticator import malformed_code as malformed_app_code
 from factors.backup_email import BackupEmail, EmailCode
-from factors.backup_email import malformed_code as malformed_email_code
 from factors.refusal import Refusal
+from factors.throttle import Throttle, Tries
+from factors.trusted_device import TrustedDevice
+from factors.typed import APP, BACKUP, EMAIL
 
 
 def app_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
@@ -26,7 +27,7 @@ def app_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
     authenticator = found.authenticator
     if authenticator is None:
         return Refusal("proof_old")
-    if malformed := malformed_app_code(typed):
+    if malformed := APP.refusal(typed):
         return malformed
     return _spend(found, "app", at, lambda: _accept(authenticator, typed, at))
 
@@ -42,7 +43,7 @@ def _accept(authenticator: Authenticator, typed: str | None, at: datetime) -> Re
 
 def backup_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
     """Spend a backup code."""
-    if malformed := backup_codes.malformed_code(typed):
+    if malformed := BACKUP.refusal(typed):
         return malformed
     return _spend(
         found,
@@ -54,7 +55,7 @@ def backup_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | No
 
 def email_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
     """Spend the code mailed for this pending sign-in."""
-    if malformed := malformed_email_code(typed):
+    if malformed := EMAIL.refusal(typed):
         return malformed
     newest = newest_email_code(found)
     if newest is None:
@@ -65,13 +66,25 @@ def email_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | Non
 def _spend(
     found: Visitor, factor: str, at: datetime, check: Callable[[], Refusal | None]
 ) -> Refusal | None:
-    """Run a check within the budget, with its event; a lock ends pending sign-ins."""
-    refusal = throttle.guard(found.account.id, at, check)
-    if refusal is not None and refusal.reason == "locked":
-        end_pending(found.account.id, at)
+    """Run a check within the budget, with its event; a pause ends pending sign-ins."""
+    device = found.known_device
+    refusal = throttle.guard(_budget(found), at, check)
     result = "accepted" if refusal is None else f"refused: {refusal.reason}"
     events.record("second factor", found.account.id, at, factor=factor, result=result)
+    if refusal is not None and refusal.is_closed:
+        end_pending(found.account.id, device.id if device else None, at)
+        if device is not None and refusal.reason == "stopped":
+            db.session.delete(device)  # from now on it is a stranger like any other
+    if refusal is not None:
+        alarm.raise_for(found, refusal, at)
     return refusal
+
+
+def _budget(found: Visitor) -> Tries:
+    """Return the tries of the browser, if it is known, or else of all strangers."""
+    if found.known_device is not None:
+        return throttle.locked(TrustedDevice, found.known_device.id)
+    return throttle.locked(Throttle, found.account.id)
 
 
 def newest_email_code(found: Visitor) -> EmailCode | None:
@@ -111,13 +124,18 @@ def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> 
     that a copy of an older one is worth nothing.
     """
     found.keep(found.sign_in.pass_second(factor, found.token, at))
-    device = trusted_device.recognise(found.account.id, cookies.device_token(request))
+    device = trusted_device.recognise(found.account.id, cookies.device_token(request), at)
+    if device is not None and not trust:
+        device.last_used_at = device.proved_at = at
+        found.sign_in.device_id = device.id
+        return None
     if device is not None:
-        device.last_used_at = at
-        if not trust:
-            return None
         db.session.delete(device)
     authenticator_id = found.authenticator.id if trust and found.authenticator else None
     browser, system = client.browser_and_system()
-    _, token = trusted_device.remember(found.account.id, browser, system, at, authenticator_id)
+    device, token = trusted_device.remember(
+        found.account.id, browser, system, at, proved=True, authenticator_id=authenticator_id
+    )
+    db.session.flush()
+    found.sign_in.device_id = device.id
     return token

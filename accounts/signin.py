@@ -17,8 +17,9 @@ from accounts.forms import SignInForm
 from accounts.models import Account, SignIn
 from accounts.visitor import Visitor
 from db import db
-from factors import throttle, trusted_device
+from factors import trusted_device
 from factors.refusal import Refusal
+from factors.throttle import Throttle
 from factors.trusted_device import TrustedDevice
 
 bp = Blueprint("signin", __name__)
@@ -46,7 +47,7 @@ def submit() -> Response:
     form, at = SignInForm.posted(), clock.now()
     outcome = sign_in(form.email.data or "", form.password.data or "", at)
     if isinstance(outcome, Refusal):
-        waits = outcome.reason in {"password_wait", "locked"}
+        waits = outcome.is_closed or outcome.reason == "password_wait"
         return _page(outcome, form.email.data or "", 429 if waits else 422)
     answer = web.go(landing(outcome, at))
     if outcome.new_device_token is not None:
@@ -75,7 +76,7 @@ def sign_in(typed: str, secret: str, at: datetime) -> Visitor | Refusal:
     in the transaction that counts it, so that parallel tries learn no more
     than serial ones.
     """
-    known = _known(typed)
+    known = _known(typed, at)
     if wait := password_tries.waiting(known.bucket, at):
         return wait
     db.session.rollback()
@@ -89,7 +90,7 @@ def sign_in(typed: str, secret: str, at: datetime) -> Visitor | Refusal:
     return _admit(known, account, at)
 
 
-def _known(typed: str) -> Known:
+def _known(typed: str, at: datetime) -> Known:
     try:
         address = addresses.canonical(typed)
     except addresses.AddressRefused:
@@ -97,7 +98,7 @@ def _known(typed: str) -> Known:
     account = db.session.scalar(select(Account).where(Account.email == address))
     device = None
     if account is not None:
-        device = trusted_device.recognise(account.id, cookies.device_token(request))
+        device = trusted_device.recognise(account.id, cookies.device_token(request), at)
         db.session.expunge(account)
         if device is not None:
             db.session.expunge(device)
@@ -131,14 +132,15 @@ def _admit(known: Known, account: Account, at: datetime) -> Visitor | Refusal:
     db.session.flush()
     found = visitor.load(token)
     assert found is not None
-    until = throttle.locked_until(account.id, at) if found.owes_second_factor(at) else None
-    if until is not None:
-        # Told only now, after the right password (S-103); nothing is begun.
-        row.end(at)
-        db.session.commit()
-        return Refusal("locked", {"time": until})
     if found.owes_second_factor(at):
-        row.device_id = None  # a browser that is only known spares nothing
+        tries = found.known_device or db.session.get_one(Throttle, account.id)
+        if closed := tries.closed(at):
+            # Told only now, after the right password (S-103); nothing is begun.
+            row.end(at)
+            db.session.commit()
+            return closed
+        if found.known_device is None:
+            row.device_id = None  # its wrong codes are counted with those of strangers
     else:
         _note_device(found, at)
     if found.authenticator is not None:
@@ -154,7 +156,7 @@ def _note_device(found: Visitor, at: datetime) -> None:
         found.device.last_used_at = at
         return
     browser, system = client.browser_and_system()
-    device, token = trusted_device.remember(found.account.id, browser, system, at, None)
+    device, token = trusted_device.remember(found.account.id, browser, system, at)
     db.session.flush()
     found.sign_in.device_id, found.new_device_token = device.id, token
 

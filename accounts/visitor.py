@@ -60,6 +60,13 @@ class Visitor:
             return True
         return not self.device.is_trusted(self.authenticator.id, self.account.password_at, at)
 
+    @property
+    def known_device(self) -> TrustedDevice | None:
+        """The browser, if the second factor was once passed in it: it has tries of its own."""
+        if self.device is None or self.device.proved_at is None:
+            return None
+        return self.device
+
     def keep(self, token: str) -> None:
         """Put the sign-in's renewed token into the session cookie."""
         self.token = token

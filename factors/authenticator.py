@@ -1,16 +1,18 @@
 """Authenticator: an authenticator app bound to an account."""
 
+from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text, update
+from sqlalchemy import BigInteger, ForeignKey, Index, select, text, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
 from db import Model, db
-from factors import totp
+from factors import diagnosis, totp, void_record
+from factors.diagnosis import Record
 from factors.refusal import Refusal
-from factors.typed import digits, is_code
+from factors.typed import digits
 
 PURPOSE = "authenticator secret"
 _BOUND = text("revoked_at IS NULL")
@@ -42,13 +44,13 @@ class Authenticator(Model):
     )
 
     @classmethod
-    def bind(cls, account_id: int, secret: str, label: str, time_step: int, at: datetime) -> None:
+    def bind(cls, account_id: int, record: Record, time_step: int, at: datetime) -> None:
         """Bind an app; the code that confirmed it is spent already (S-026)."""
-        sealed = keys.ring().seal(secret.encode(), PURPOSE, str(account_id))
+        sealed = keys.ring().seal(record.secret.encode(), PURPOSE, str(account_id))
         db.session.add(
             cls(
                 account_id=account_id,
-                label=label,
+                label=record.label,
                 sealed_secret=sealed,
                 last_time_step=time_step,
                 bound_at=at,
@@ -57,25 +59,41 @@ class Authenticator(Model):
 
     @classmethod
     def revoke(cls, account_id: int, at: datetime) -> None:
-        """End the bound app of an account and wipe its secret."""
-        db.session.execute(
-            update(cls)
-            .where(cls.account_id == account_id, cls.revoked_at.is_(None))
-            .values(revoked_at=at, sealed_secret=None)
+        """End the bound app of an account and wipe its secret; its record is void from now on."""
+        bound = db.session.scalar(
+            select(cls).where(cls.account_id == account_id, cls.revoked_at.is_(None))
         )
+        if bound is None:
+            return
+        void_record.keep(account_id, bound.record, at)
+        bound.revoked_at, bound.sealed_secret = at, None
+        db.session.flush()
+
+    @property
+    def record(self) -> Record:
+        """The record in the person's app. Raises SealBroken if its secret does not open."""
+        secret = keys.ring().unseal(self.sealed_secret or "", PURPOSE, str(self.account_id))
+        return Record(self.label, secret.decode())
+
+    def spent_last(self, code: str) -> bool:
+        """Tell whether this is the code of the app that was spent last."""
+        with suppress(keys.SealBroken):
+            return totp.search(self.record.secret, code, [self.last_time_step]) is not None
+        return False
 
     def accept(self, typed: str | None, at: datetime) -> Refusal | None:
-        """Spend a code of this app, or say why not.
+        """Spend a code of this app, already of the right shape, or say why not.
 
         Checking and spending are one act, decided by the database: of several
         equal codes exactly one is accepted (RFC 6238 section 5.2; S-024).
         """
-        if malformed := malformed_code(typed):
-            return malformed
-        secret = keys.ring().unseal(self.sealed_secret or "", PURPOSE, str(self.account_id))
-        step = totp.matching_step(secret.decode(), digits(typed), at)
+        if self._clock_went_back(at):
+            return Refusal("clock_moved")
+        record, code = self.record, digits(typed)
+        step = totp.matching_step(record.secret, code, at)
         if step is None:
-            return Refusal("unknown", {"label": self.label})
+            void = void_record.of_account(self.account_id, at)
+            return diagnosis.at_sign_in(code, record, self.last_time_step, void, at)
         spent = db.session.execute(
             update(Authenticator)
             .where(
@@ -88,14 +106,19 @@ class Authenticator(Model):
         assert isinstance(spent, CursorResult)
         return None if spent.rowcount == 1 else Refusal("used")
 
+    def _clock_went_back(self, at: datetime) -> bool:
+        """Bring back a spent step that lies in the future; tell whether there was one (S-029).
 
-def malformed_code(typed: str | None) -> Refusal | None:
-    """Return why this can't be a code of an app at all, or None if it can."""
-    code = digits(typed)
-    if not code:
-        return Refusal("empty")
-    if is_code(code, totp.DIGITS):
-        return None
-    if code.isascii() and code.isdigit():
-        return Refusal("length", {"n": len(code)})
-    return Refusal("letters")
+        Only a clock that jumped forward and back can have spent it, and it would
+        keep its owner out for as long as the jump. Every step that passes now is
+        burnt with it, so that no code of before the jump comes to life again.
+        """
+        newest = totp.step_at(at) + totp.TOLERANCE
+        if self.last_time_step <= newest:
+            return False
+        db.session.execute(
+            update(Authenticator)
+            .where(Authenticator.id == self.id, Authenticator.last_time_step > newest)
+            .values(last_time_step=newest)
+        )
+        return True

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 import keys
 from db import Model, db
 from factors.refusal import Refusal
-from factors.typed import digits, is_code
+from factors.typed import BACKUP, digits
 
 COUNT = 10
-DIGITS = 8
+DIGITS = BACKUP.digits
 SALT_BYTES = 16
 
 
@@ -64,27 +64,29 @@ def issue(account_id: int, codes: list[str], at: datetime) -> None:
 
 
 def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
-    """Spend one code of the account, or say why not; one UPDATE decides (S-062)."""
-    if malformed := malformed_code(typed):
-        return malformed
+    """Spend one code of the account, of the right shape, or say why not.
+
+    One UPDATE decides (S-062).
+    """
+    code = digits(typed)
     salt = db.session.scalar(
         select(BackupCode.salt)
         .where(BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None))
         .limit(1)
     )
     if salt is None:
-        return Refusal("backup_unknown")
+        return _why_not(account_id, code)
     spent = db.session.execute(
         update(BackupCode)
         .where(
-            BackupCode.digest == _digest(account_id, salt, digits(typed)),
+            BackupCode.digest == _digest(account_id, salt, code),
             BackupCode.used_at.is_(None),
             BackupCode.replaced_at.is_(None),
         )
         .values(used_at=at)
     )
     assert isinstance(spent, CursorResult)
-    return None if spent.rowcount == 1 else Refusal("backup_unknown")
+    return None if spent.rowcount == 1 else _why_not(account_id, code)
 
 
 def has_unused(account_id: int) -> bool:
@@ -97,16 +99,25 @@ def has_unused(account_id: int) -> bool:
     return bool(db.session.scalar(select(unused)))
 
 
-def malformed_code(typed: str | None) -> Refusal | None:
-    """Return why this can't be a backup code at all, or None if it can."""
-    code = digits(typed)
-    if not code:
-        return Refusal("backup_empty")
-    if is_code(code, DIGITS):
-        return None
-    if code.isascii() and code.isdigit():
-        return Refusal("backup_length", {"n": len(code)})
-    return Refusal("backup_letters")
+def _why_not(account_id: int, code: str) -> Refusal:
+    """Return why a code was not spent: used, of a replaced list, or none of this person's.
+
+    Only codes that are dead are recognised, which helps nobody who guesses.
+    """
+    salts = db.session.scalars(
+        select(BackupCode.salt).where(BackupCode.account_id == account_id).distinct()
+    )
+    dead = db.session.execute(
+        select(BackupCode.used_at, BackupCode.replaced_at).where(
+            BackupCode.account_id == account_id,
+            BackupCode.digest.in_([_digest(account_id, salt, code) for salt in salts]),
+        )
+    ).first()
+    if dead is None:
+        return Refusal("backup_unknown")
+    if dead.used_at is not None:
+        return Refusal("backup_used", {"date": dead.used_at})
+    return Refusal("backup_replaced", {"date": dead.replaced_at})
 
 
 def _digest(account_id: int, salt: bytes, code: str) -> bytes:

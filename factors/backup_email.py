@@ -12,13 +12,16 @@ from sqlalchemy import ForeignKey, delete, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
+import clock
 import keys
 from db import Model, db
 from factors.refusal import Refusal
-from factors.typed import digits, is_code
+from factors.typed import EMAIL, digits
 
-DIGITS = 6
+DIGITS = EMAIL.digits
 LIFE = timedelta(minutes=10)
+OLDER = 10
+"""Codes of older mails among which a wrong one is looked for."""
 
 
 class BackupEmail(Model):
@@ -70,8 +73,9 @@ class EmailCode(Model):
 
     def consume(self, typed: str | None, at: datetime) -> Refusal | None:
         """Spend this code, or say why not; one UPDATE decides (S-076)."""
-        if refusal := check("sign in", self.account_id, self.nonce, self.made_at, typed, at):
-            return refusal
+        refusal = check("sign in", self.account_id, self.nonce, self.made_at, typed, at)
+        if refusal is not None:
+            return self._ran_out(digits(typed), at) or refusal
         spent = db.session.execute(
             update(EmailCode)
             .where(EmailCode.id == self.id, EmailCode.used_at.is_(None))
@@ -79,6 +83,21 @@ class EmailCode(Model):
         )
         assert isinstance(spent, CursorResult)
         return None if spent.rowcount == 1 else Refusal("email_unknown")
+
+    def _ran_out(self, code: str, at: datetime) -> Refusal | None:
+        """Return the refusal for a code of an older mail that has had its ten minutes.
+
+        One that still lives for another sign-in of the person is not told of:
+        that would help whoever guesses there.
+        """
+        older = db.session.scalars(
+            select(EmailCode)
+            .where(EmailCode.account_id == self.account_id, EmailCode.made_at <= at - LIFE)
+            .order_by(EmailCode.id.desc())
+            .limit(OLDER)
+        )
+        old = next((other for other in older if hmac.compare_digest(other.code, code)), None)
+        return Refusal("email_expired", {"time": old.ends_at}) if old is not None else None
 
 
 def new_nonce() -> str:
@@ -103,22 +122,10 @@ def check(
     at: datetime,
 ) -> Refusal | None:
     """Return why `typed` is not this code within its ten minutes, or None."""
-    if malformed := malformed_code(typed):
+    if malformed := EMAIL.refusal(typed):
         return malformed
     if not hmac.compare_digest(derived(purpose, account_id, nonce), digits(typed)):
         return Refusal("email_unknown")
-    if at >= made_at + LIFE:
+    if not clock.within(made_at, LIFE, at):
         return Refusal("email_expired", {"time": made_at + LIFE})
     return None
-
-
-def malformed_code(typed: str | None) -> Refusal | None:
-    """Return why this can't be a mailed code at all, or None if it can."""
-    code = digits(typed)
-    if not code:
-        return Refusal("email_empty")
-    if is_code(code, DIGITS):
-        return None
-    if code.isascii() and code.isdigit():
-        return Refusal("length", {"n": len(code)})
-    return Refusal("letters")

@@ -16,14 +16,51 @@ TEXTS: dict[str, LazyString] = {
     "used": lazy_gettext(
         "You have used that code already. Wait for the next one, up to 30 seconds."
     ),
+    "used_old": lazy_gettext(
+        "You have just used that code, of the record “%(label)s”. Use “%(current)s”."
+    ),
+    "expired": lazy_gettext(
+        "That code was right, but it is too old. Enter the one your app shows now."
+    ),
+    "clock_behind_perhaps": lazy_gettext(
+        "That code is too old, or your phone’s clock may be about %(minutes)s slow."
+    ),
+    "clock_behind": lazy_gettext(
+        "Your phone’s clock is about %(minutes)s slow. "
+        "Set its time to automatic, then enter the new code."
+    ),
+    "clock_ahead_perhaps": lazy_gettext("Your phone’s clock may be about %(minutes)s fast."),
+    "clock_ahead": lazy_gettext(
+        "Your phone’s clock is about %(minutes)s fast. "
+        "Set its time to automatic, then enter the new code."
+    ),
+    "void_record": lazy_gettext(
+        "That code is from a record that no longer works. "
+        "In your app, delete “%(label)s”. Use “%(current)s”."
+    ),
+    "clock_moved": lazy_gettext("We can’t read codes just now. Wait one minute for a new one."),
+    "looks_like_backup": lazy_gettext(
+        "That looks like a backup code. Here you need the 6 numbers from your app."
+    ),
+    "looks_like_app": lazy_gettext(
+        "That looks like a code from your app. A backup code has 8 numbers."
+    ),
+    "looks_like_backup_not_mail": lazy_gettext(
+        "That looks like a backup code. Here you need the 6 numbers from the email."
+    ),
     "backup_empty": lazy_gettext("Enter the 8 numbers of one backup code."),
     "backup_length": lazy_gettext("A backup code has 8 numbers. You typed %(n)s."),
     "backup_letters": lazy_gettext("A backup code has 8 numbers and nothing else."),
-    "backup_unknown": lazy_gettext("That backup code does not match, or you have used it before."),
+    "backup_unknown": lazy_gettext("That backup code does not match. Check each number."),
+    "backup_used": lazy_gettext("You used that backup code on %(date)s. Try another one."),
+    "backup_replaced": lazy_gettext("That code is from a list you replaced on %(date)s."),
     "email_empty": lazy_gettext("Enter the 6 numbers from the email."),
     "email_unknown": lazy_gettext("That code does not match. Check the newest email from us."),
     "email_expired": lazy_gettext("That code ran out at %(time)s. Press “Send it again”."),
     "locked": lazy_gettext("Too many wrong codes. Wait until %(time)s, then sign in again."),
+    "stopped": lazy_gettext(
+        "Too many wrong codes for this account. Codes are read only in a browser you used before."
+    ),
     "locked_proof": lazy_gettext("Too many wrong codes. Wait until %(time)s, then try again."),
     "too_many_mails": lazy_gettext(
         "We have sent you several codes. You can ask for another one at %(time)s."
@@ -59,6 +96,16 @@ class Refusal:
         """Tries left, if they are few enough to say so."""
         left = self.values.get("left")
         return int(left) if left is not None else None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no code was read at all."""
+        return self.reason in {"locked", "stopped"}
+
+    @property
+    def is_clock(self) -> bool:
+        """Whether the phone's clock is, or may be, wrong."""
+        return self.reason.startswith(("clock_behind", "clock_ahead"))
 
     def stored(self) -> dict[str, Any]:
         """Return it as plain JSON, so that a later view can show it."""

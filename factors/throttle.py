@@ -1,76 +1,121 @@
-"""Throttle: one budget of wrong codes for all factors of an account."""
+"""Throttle: one budget of wrong codes for all factors of an account.
+
+Five wrong codes in a run pause the second factor: 30 minutes, then 1, 4, 12 and
+24 hours. A success ends the run, never the count of the year: at 30 in 365 days
+strangers are not read any more (SECURITY.md, decisions; S-090, S-095). A browser
+that once passed the second factor has tries of its own, so that a stranger with
+the password can't lock the owner out of it.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import ClassVar, TypeVar
 
-from sqlalchemy import ForeignKey, case, or_, select, update
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import Model, db
+from db import Json, Model, db
 from factors.refusal import Refusal
 
 TRIES = 5
 """Wrong codes, all factors counted together, that pause the second factor (S-090)."""
-PAUSE = timedelta(minutes=30)
+LADDER = (
+    timedelta(minutes=30),
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+"""The pauses, one after the other; the last one stays."""
+CALM = timedelta(days=30)
+"""Time without a pause after which the next one is the shortest again."""
+YEAR = timedelta(days=365)
+MOST = 30
+"""Wrong codes of strangers in a year: 30 guesses are right with 9.0e-5 at most."""
+MOST_OF_DEVICE = 10
+"""Wrong codes of one known browser; then it is a stranger again."""
 FEW = 2
 """Tries left from which on the person is told."""
 
 
-class Throttle(Model):
-    """The count of an account; made with it, so that an UPDATE always finds it."""
+class Tries:
+    """The wrong codes of one bucket, as columns of whoever has them."""
 
-    __tablename__ = "throttles"
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
-    failures: Mapped[int] = mapped_column(default=0)
+    most: ClassVar[int]
+
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Of the present run: since the last success or the last pause."""
+    wrong_at: Mapped[list[int]] = mapped_column(Json, default=list, server_default="[]")
+    """When codes were wrong within a year, in seconds since 1970."""
+    locks: Mapped[int] = mapped_column(default=0, server_default="0")
     locked_until: Mapped[datetime | None]
 
+    def closed(self, at: datetime) -> Refusal | None:
+        """Return why no code is read now, or None."""
+        if len(self._within_year(at)) >= self.most:
+            return Refusal("stopped")
+        if self.locked_until is not None and at < self.locked_until:
+            return Refusal("locked", {"time": self.locked_until})
+        return None
 
-def guard(account_id: int, at: datetime, check: Callable[[], Refusal | None]) -> Refusal | None:
-    """Run `check` within the budget of the account; return its refusal or "locked".
+    def left(self, at: datetime) -> int:
+        """Return how many wrong codes are left before the next pause or the end."""
+        return min(TRIES - self.failures, self.most - len(self._within_year(at)))
 
-    The try is charged before the check by one UPDATE, so that parallel tries
-    can't be evaluated beyond the budget (S-090). While locked nothing is
-    evaluated and the lock is not extended (S-093). The charge and what the
-    check spends are of one transaction.
+    def charge(self, at: datetime) -> None:
+        """Count a wrong code; the fifth of a run pauses."""
+        self.failures += 1
+        self.wrong_at = [*self._within_year(at), int(at.timestamp())]
+        if self.failures < TRIES:
+            return
+        if self.locked_until is not None and self.locked_until + CALM <= at:
+            self.locks = 0
+        self.locked_until = at + LADDER[min(self.locks, len(LADDER) - 1)]
+        self.locks, self.failures = self.locks + 1, 0
+
+    def open(self) -> None:
+        """Begin anew: nothing counts any more."""
+        self.failures, self.wrong_at, self.locks, self.locked_until = 0, [], 0, None
+
+    def _within_year(self, at: datetime) -> list[int]:
+        since = (at - YEAR).timestamp()
+        return [moment for moment in self.wrong_at if moment > since]
+
+
+T = TypeVar("T", bound=Tries)
+
+
+class Throttle(Tries, Model):
+    """The tries of strangers, one row an account, made with it."""
+
+    __tablename__ = "throttles"
+    most = MOST
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+
+
+def locked(which: type[T], key: int) -> T:
+    """Return a bucket that nobody else can charge before this transaction ends."""
+    return db.session.get_one(which, key, with_for_update=True, populate_existing=True)
+
+
+def guard(tries: Tries, at: datetime, check: Callable[[], Refusal | None]) -> Refusal | None:
+    """Run `check` within a budget; return its refusal, "locked" or "stopped".
+
+    `tries` comes from `locked()`, and the try is charged before the check: parallel
+    tries can't be evaluated beyond the budget (S-090). While it is closed nothing is
+    evaluated and no pause grows (S-093). The charge and what the check spends
+    are of one transaction.
     """
-    failures = _charge(account_id, at)
-    if failures is None:
-        return Refusal("locked", {"time": locked_until(account_id, at)})
+    if closed := tries.closed(at):
+        return closed
+    before = tries.wrong_at, tries.locks, tries.locked_until
+    tries.charge(at)
+    db.session.flush()
     refusal = check()
     if refusal is None:
-        _clear(account_id)
+        tries.wrong_at, tries.locks, tries.locked_until = before
+        tries.failures = 0
         return None
-    if failures >= TRIES:
-        return Refusal("locked", {"time": at + PAUSE})
-    return refusal.with_left(TRIES - failures) if TRIES - failures <= FEW else refusal
-
-
-def _charge(account_id: int, at: datetime) -> int | None:
-    """Count one try; return the tries of this run, or None while locked."""
-    count = case((Throttle.locked_until <= at, 1), else_=Throttle.failures + 1)
-    return db.session.scalar(
-        update(Throttle)
-        .where(
-            Throttle.account_id == account_id,
-            or_(Throttle.locked_until.is_(None), Throttle.locked_until <= at),
-        )
-        .values(failures=count, locked_until=case((count >= TRIES, at + PAUSE), else_=None))
-        .returning(Throttle.failures),
-        execution_options={"synchronize_session": False},
-    )
-
-
-def _clear(account_id: int) -> None:
-    db.session.execute(
-        update(Throttle)
-        .where(Throttle.account_id == account_id)
-        .values(failures=0, locked_until=None)
-    )
-
-
-def locked_until(account_id: int, at: datetime) -> datetime | None:
-    """Return when the pause of the account ends, or None if there is none."""
-    until = db.session.scalar(
-        select(Throttle.locked_until).where(Throttle.account_id == account_id)
-    )
-    return until if until is not None and until > at else None
+    if closed := tries.closed(at):
+        return closed
+    return refusal.with_left(tries.left(at)) if tries.left(at) <= FEW else refusal

@@ -1,20 +1,28 @@
-"""TrustedDevice: one browser of a person, known after a full sign-in, trusted if ticked."""
+"""TrustedDevice: one browser of a person, known after a full sign-in, trusted if ticked.
+
+Only a browser in which a second factor was passed has wrong codes of its own
+(throttle.py). Somebody who had just the password, before two-factor was on,
+could have made any number of known browsers.
+"""
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+import clock
 import keys
 from db import Model, db
+from factors.throttle import MOST_OF_DEVICE, Tries
 
 LIFE = timedelta(days=30)
 
 
-class TrustedDevice(Model):
+class TrustedDevice(Tries, Model):
     """A browser, told by a random token of which only the hash is stored (S-116)."""
 
     __tablename__ = "trusted_devices"
+    most = MOST_OF_DEVICE
     __table_args__ = {"sqlite_autoincrement": True}
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
@@ -23,6 +31,8 @@ class TrustedDevice(Model):
     system: Mapped[str]
     known_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
+    proved_at: Mapped[datetime | None]
+    """When a second factor was last passed in it."""
     trusted_at: Mapped[datetime | None]
     authenticator_id: Mapped[int | None] = mapped_column(ForeignKey("authenticators.id"))
 
@@ -38,17 +48,21 @@ class TrustedDevice(Model):
         """
         if self.trusted_at is None or self.authenticator_id != authenticator_id:
             return False
-        return self.trusted_at >= password_at and at < self.trusted_at + LIFE
+        return self.trusted_at >= password_at and clock.within(self.trusted_at, LIFE, at)
 
 
-def recognise(account_id: int, token: str | None) -> TrustedDevice | None:
-    """Return the device of this account that the token names, trusted or only known."""
+def recognise(account_id: int, token: str | None, at: datetime) -> TrustedDevice | None:
+    """Return the device of this account that the token names, trusted or only known.
+
+    Known is a browser as long as its cookie lives, also if somebody kept a copy.
+    """
     if not token:
         return None
     return db.session.scalar(
         select(TrustedDevice).where(
             TrustedDevice.token_hash == keys.token_hash(token),
             TrustedDevice.account_id == account_id,
+            TrustedDevice.known_at > at - LIFE,
         )
     )
 
@@ -58,7 +72,9 @@ def remember(
     browser: str,
     system: str,
     at: datetime,
-    authenticator_id: int | None,
+    *,
+    proved: bool = False,
+    authenticator_id: int | None = None,
 ) -> tuple[TrustedDevice, str]:
     """Make a new device, trusted if an authenticator is named; return it and its token."""
     token = keys.token()
@@ -69,6 +85,7 @@ def remember(
         system=system,
         known_at=at,
         last_used_at=at,
+        proved_at=at if proved else None,
         trusted_at=at if authenticator_id is not None else None,
         authenticator_id=authenticator_id,
     )

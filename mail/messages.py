@@ -43,6 +43,16 @@ def two_factor_on(name: str, label: str, way: str, at: datetime) -> Message:
     return _message("two_factor_on", subject, at, name=name, label=label, way=way)
 
 
+def wrong_code(name: str, at: datetime) -> Message:
+    """Somebody typed a wrong code after the right password."""
+    return _message("wrong_code", gettext("A wrong code after your password"), at, name=name)
+
+
+def sign_in_paused(name: str, until: datetime | None, at: datetime) -> Message:
+    """Too many wrong codes: none is read `until` then, or (None) until somebody unlocks."""
+    return _message("sign_in_paused", gettext("Sign-in is paused"), at, name=name, until=until)
+
+
 def _message(kind: str, subject: str, at: datetime, **values: object) -> Message:
     """Render both parts of a message from its two templates, with the common facts."""
     browser, system = client.browser_and_system()

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     and_,
+    exists,
     func,
     insert,
     literal,
@@ -71,6 +72,14 @@ def put(message: Message, account_id: int, recipient: str, at: datetime) -> None
     row = _row(message, account_id, recipient, at)
     new_id = db.session.scalar(insert(Outbox).values(**row).returning(Outbox.id))
     g.setdefault("outbox_later", []).append(new_id)
+
+
+def has_recent(kind: str, account_id: int, since: datetime) -> bool:
+    """Tell whether a mail of this kind was written to the person since then."""
+    recent = exists().where(
+        Outbox.account_id == account_id, Outbox.kind == kind, Outbox.made_at > since
+    )
+    return bool(db.session.scalar(select(recent)))
 
 
 def put_code(

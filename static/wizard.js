@@ -4,14 +4,16 @@
   "use strict";
   const find = (selector) => document.querySelector(selector);
   const live = () => find("#live");
+  const KEPT = "onward-resume"; // proves this very tab; worth nothing without the sign-in
   let leaving = false; // a native submit is under way: it leaves the page in the right way
 
   // A set-up page that is left voids its set-up. The beacon names its own ticket:
   // on a reload the new page is asked for before the old page's beacon arrives.
   addEventListener("pagehide", () => {
     const ticket = find("#form [name=ticket]");
-    // A hidden page may be a tab that a phone discarded: leave that to the server's clock.
+    // A hidden page may be a tab that a phone discarded: it may come back.
     if (!ticket || leaving || document.visibilityState === "hidden") return;
+    sessionStorage.removeItem(KEPT);
     const body = new URLSearchParams({
       ticket: ticket.value,
       csrf_token: find("#form [name=csrf_token]").value,
@@ -25,6 +27,24 @@
     if (event.persisted && find("#form [name=ticket]")) location.replace("/setup");
     for (const button of document.querySelectorAll("[data-once] button[disabled]")) button.disabled = false;
   });
+
+  const keep = () => {
+    const proof = find("#step")?.dataset.proof;
+    if (proof) sessionStorage.setItem(KEPT, proof);
+    else sessionStorage.removeItem(KEPT);
+  };
+
+  // A phone short of memory discards the page while its owner reads the code in the
+  // app. Coming back is a load like a reload, and has voided the set-up; only the page
+  // that was discarded can say so and prove that it was there.
+  const resume = () => {
+    const proof = sessionStorage.getItem(KEPT);
+    keep();
+    const csrf = find("#step [name=csrf_token]");
+    if (!document.wasDiscarded || !proof || !csrf) return;
+    const values = { proof, csrf_token: csrf.value };
+    htmx.ajax("POST", "/setup/resume", { target: "#step", swap: "outerHTML", values });
+  };
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -46,6 +66,23 @@
       });
       time.dataset.local = "";
     }
+  };
+
+  // The time left of a pause; a screen reader hears only its end.
+  const countDown = () => {
+    const shown = find("[data-until]");
+    if (!shown) return;
+    const end = new Date(shown.dataset.until);
+    const tick = () => {
+      const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+      const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+      shown.textContent = parts.map((part) => String(part).padStart(2, "0")).join(":");
+      if (seconds) return setTimeout(tick, 1000);
+      shown.hidden = true;
+      live().textContent = shown.dataset.over;
+    };
+    shown.hidden = false;
+    tick();
   };
 
   // Copy and print are offered only where they work.
@@ -78,6 +115,7 @@
   // After a swap the error or else the heading takes focus, so that the step is announced.
   document.addEventListener("htmx:afterSwap", () => {
     live().textContent = "";
+    keep();
     localise(document);
     offer(document);
     (find("#error") || find("#heading"))?.focus({ preventScroll: true });
@@ -89,5 +127,7 @@
 
   localise(document);
   offer(document);
+  countDown();
+  resume();
   if (find("#error")) find("#error").focus({ preventScroll: true });
 })();

@@ -29,6 +29,14 @@ def app_code(key: str, at: datetime | None = None, steps: int = 0) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def never_shown(key: str, at: datetime | None = None) -> str:
+    """Return six digits that the app shows at no moment within 27 hours: just wrong."""
+    start = int((at or datetime.now().astimezone()).timestamp()) - 27 * 3600
+    command = ["oathtool", "--totp", "-b", key, "-N", f"@{start}", "-w", str(2 * 27 * 120)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return next(code for code in map("{:06d}".format, range(10**6)) if code not in shown)
+
+
 def letters(app: Flask) -> list[EmailMessage]:
     """Return the mails that left, the newest last."""
     files = sorted((Path(app.instance_path) / "outbox").glob("*.eml"))
@@ -42,9 +50,13 @@ def text_of(letter: EmailMessage, kind: str = "plain") -> str:
     return str(part.get_content()).replace("\r\n", "\n")
 
 
-def mailed_code(app: Flask) -> str:
-    """Return the code of the newest mail that has one."""
-    found = [re.search(r"^(\d{6})$", text_of(letter), re.M) for letter in letters(app)]
+def mailed_code(app: Flask, to: str = "") -> str:
+    """Return the code of the newest mail that has one, of all or to one address."""
+    found = [
+        re.search(r"^(\d{6})$", text_of(letter), re.M)
+        for letter in letters(app)
+        if to in str(letter["To"])
+    ]
     return [match.group(1) for match in found if match][-1]
 
 
@@ -83,6 +95,13 @@ class Page:
     def label(self) -> str:
         """The record's name shown on the scan step."""
         found = re.search(r"It will appear as</span> <b>[^:<]*: ([^<]*)</b>", self.text)
+        assert found, self.text
+        return found.group(1)
+
+    @property
+    def proof(self) -> str:
+        """What the script keeps in its tab, for the day the phone discards the page."""
+        found = re.search(r'<div id="step" data-proof="([^"]+)"', self.text)
         assert found, self.text
         return found.group(1)
 
@@ -197,7 +216,7 @@ class Person:
         self.to_backup(at)
         self.next(way="email")
         self.next(address=address)
-        self.next(code=mailed_code(self.app))
+        self.next(code=mailed_code(self.app, address))
         assert self.page.heading == "Two-factor authentication is on", self.page.text
 
 

@@ -256,7 +256,14 @@ def with_backup_email(public: Flask, now: datetime) -> Walker:
     bob = Walker(public, "bob@example.com")
     bob.sign_in()
     bob.start()
+    bob.htmx = True
+    bob.visit("/setup")
+    bob.next()
+    proof = bob.page.proof
+    bob.visit("/setup")
+    bob.press("/setup/resume", proof=proof)
     bob.post("/setup/leave", bob.page.hidden())
+    bob.htmx = False
     bob.visit("/setup")
     bob.next()
     bob.key = bob.page.key

@@ -48,6 +48,7 @@ SET_UP = {
     "/setup/codes",
     "/setup/required",
     "/setup/leave",
+    "/setup/resume",
     "/setup/backup-codes",
     "/signin/confirm",
 }

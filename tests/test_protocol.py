@@ -790,7 +790,7 @@ def test_it_leads_from_a_void_step_by_one_clean_run_to_the_end(
     assert alice.page.key != old_key
     alice.key = alice.page.key
     alice.next()
-    assert "does not match" in alice.next(code=app_code(old_key)).error
+    assert f"delete “{LABEL}”. Use “{LABEL} #2”." in alice.next(code=app_code(old_key)).error
     alice.next(code=app_code(alice.key))
     alice.next(way="codes")
     alice.next(saved="1")

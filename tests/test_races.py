@@ -243,8 +243,8 @@ def test_no_more_wrong_codes_are_read_than_the_budget_has(site: Site) -> None:
     )
     # The fifth is read, but its answer is "locked".
     assert sum(number for result, number in told if "locked" not in result) == 4, told
-    throttle = f"SELECT failures FROM throttles WHERE account_id = {someone.account}"
-    assert site.rows(throttle) == [(5,)]
+    throttle = f"SELECT locks, failures FROM throttles WHERE account_id = {someone.account}"
+    assert site.rows(throttle) == [(1, 0)]
     spent = f"SELECT last_time_step FROM authenticators WHERE account_id = {someone.account}"
     before = site.rows(spent)
     right = app_code(someone.key, steps=1)
@@ -253,7 +253,7 @@ def test_no_more_wrong_codes_are_read_than_the_budget_has(site: Site) -> None:
         assert (late.status, late.location) == (303, "/signin")
     someone.browser.get("/signin/confirm")
     assert someone.browser.press("/signin/confirm", code=right).status == 429
-    assert (site.rows(throttle), site.rows(spent)) == ([(5,)], before)
+    assert (site.rows(throttle), site.rows(spent)) == ([(1, 0)], before)
 
 
 def test_parallel_wrong_passwords_are_all_refused(site: Site) -> None:

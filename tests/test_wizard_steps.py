@@ -96,13 +96,24 @@ def test_it_never_shows_the_secret_after_the_scan_step(alice: Person) -> None:
         ("", "Enter the 6 numbers from your app."),
         (" - ", "Enter the 6 numbers from your app."),
         ("12345", "The code has 6 numbers. You typed 5."),
-        ("12345678", "The code has 6 numbers. You typed 8."),
+        ("1234567", "The code has 6 numbers. You typed 7."),
+        ("1234 5678", "That looks like a backup code."),
         ("abcdef", "The code has 6 numbers and nothing else."),
         ("12345a", "The code has 6 numbers and nothing else."),
         ("9" * 10_000, "The code has 6 numbers."),
         ("x" * 10_000, "The code has 6 numbers and nothing else."),
     ],
-    ids=["empty", "dash", "short", "long", "letters", "a letter", "10 kB", "10 kB of letters"],
+    ids=[
+        "empty",
+        "dash",
+        "short",
+        "long",
+        "backup",
+        "letters",
+        "a letter",
+        "10 kB",
+        "10 kB of letters",
+    ],
 )
 def test_it_refuses_what_is_no_code_without_counting_it(
     alice: Person, rows: Rows, typed: str, text: str

@@ -143,7 +143,8 @@ def code_messages() -> Iterator[tuple[str, str]]:
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
                 continue
             if call.func.id in MARKERS:
-                for argument in call.args:
+                count = call.func.id == "ngettext"  # its third argument is a number
+                for argument in call.args[: -1 if count else None]:
                     assert isinstance(argument, ast.Constant), names(file)
                     yield names(file), str(argument.value)
 

@@ -30,9 +30,8 @@ def finish(wizard: Wizard, found: Visitor, at: datetime) -> None:
 def _bind(wizard: Wizard, found: Visitor, at: datetime) -> None:
     if wizard.kind is Kind.AUTHENTICATOR:
         Authenticator.revoke(wizard.account_id, at)
-    assert wizard.label is not None
     assert wizard.time_step is not None
-    Authenticator.bind(wizard.account_id, wizard.secret, wizard.label, wizard.time_step, at)
+    Authenticator.bind(wizard.account_id, wizard.record, wizard.time_step, at)
     found.keep(found.sign_in.pass_second("app", found.token, at))
     end_others(found.sign_in, at)
 

@@ -10,6 +10,7 @@ class StepForm(BodyForm):
 
     ticket = OnceField()
     entry = OnceField()
+    proof = OnceField()
     act = OnceField()
     code = OnceField()
     way = OnceField()

@@ -6,12 +6,24 @@ Each is one compare-and-set, so that of several requests exactly one moves it.
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, literal, null, or_, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db import UTCDateTime, choice, db
 from wizard.tickets import Ticket
-from wizard.wizard import IDLE, LONGEST, Reason, Wizard
+from wizard.wizard import IDLE, LONGEST, RESUMABLE, Reason, Wizard
 
 
 def take(
@@ -81,22 +93,62 @@ def _word(reason: Reason) -> ColumnElement[Reason]:
 
 
 def void_where(which: ColumnElement[bool], reason: Reason, at: datetime) -> bool:
-    """Void the live wizard that `which` picks, by one UPDATE; tell whether there was one."""
+    """Void the live wizard that `which` picks, by one UPDATE; tell whether there was one.
+
+    What it held is wiped, except where a page may be brought back (`revive`).
+    """
     voided = db.session.scalar(
         update(Wizard)
         .where(which, live())
         .values(
             voided_at=at,
             void_reason=case((over(at), _word(Reason.EXPIRED)), else_=_word(reason)),
-            sealed_secret=None,
-            sealed_codes=None,
-            address=None,
-            email_nonce=None,
         )
-        .returning(Wizard.id),
-        execution_options={"synchronize_session": False},
+        .returning(Wizard),
+        execution_options={"populate_existing": True, "synchronize_session": False},
     )
-    return voided is not None
+    if voided is None:
+        return False
+    voided.lay_off(at)
+    if voided.is_resumable(at):
+        voided.set_aside()
+    else:
+        voided.wipe()
+    db.session.flush()
+    return True
+
+
+def revive(proof: Ticket, account_id: int, sign_in_id: int, at: datetime) -> Wizard | None:
+    """Bring back the newest set-up of the account, voided by a load a moment ago.
+
+    One UPDATE, and each proof is good for one turn: it succeeds once.
+    """
+    newest = select(func.max(Wizard.id)).where(Wizard.account_id == account_id).scalar_subquery()
+    revived = db.session.scalar(
+        update(Wizard)
+        .where(
+            Wizard.id == newest,
+            Wizard.attempt == proof.attempt,
+            Wizard.turn == proof.turn,
+            Wizard.sign_in_id == sign_in_id,
+            Wizard.void_reason == Reason.LOADED,
+            Wizard.sealed_kept.is_not(None),
+            Wizard.voided_at > at - RESUMABLE,
+            not_(over(at)),
+        )
+        .values(
+            voided_at=None,
+            void_reason=None,
+            turn=Wizard.turn + 1,
+            resumed_turn=Wizard.turn + 1,
+            turned_at=at,
+        )
+        .returning(Wizard),
+        execution_options={"populate_existing": True, "synchronize_session": False},
+    )
+    if revived is not None:
+        revived.take_up()
+    return revived
 
 
 def is_current(ticket: Ticket, sign_in_id: int) -> ColumnElement[bool]:

@@ -64,6 +64,7 @@ def step(wizard: Wizard, found: Visitor) -> Response:
         status,
         wizard=wizard,
         ticket=wizard.ticket.signed(),
+        proof=wizard.ticket.proof() if web.is_fragment() else None,
         refusal=refusal,
         progress=progress(wizard.kind, wizard.step),
         **STEPS[wizard.step].values(wizard),

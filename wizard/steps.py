@@ -10,11 +10,10 @@ from flask_babel import LazyString, lazy_gettext
 import addresses
 from accounts import code_mail
 from accounts.visitor import Visitor
-from factors import backup_codes, backup_email, totp
-from factors.authenticator import malformed_code
+from factors import backup_codes, backup_email, diagnosis, totp, void_record
 from factors.backup_email import BackupEmail
 from factors.refusal import Refusal
-from factors.typed import digits
+from factors.typed import APP, digits
 from wizard import qr
 from wizard.forms import StepForm
 from wizard.wizard import Kind, Wizard
@@ -67,8 +66,9 @@ class Scan(Step):
 
     def values(self, wizard: Wizard) -> dict[str, Any]:
         issuer = current_app.config["ISSUER"]
-        uri = totp.provisioning_uri(wizard.secret, issuer, wizard.label or "")
-        key = totp.grouped(wizard.secret)
+        record = wizard.record
+        uri = totp.provisioning_uri(record.secret, issuer, record.label)
+        key = totp.grouped(record.secret)
         return {"qr": qr.svg(uri), "uri": uri, "key": key, "label": wizard.label}
 
     def submit(self, turn: Turn) -> str | Refusal:
@@ -84,15 +84,26 @@ class Verify(Step):
         return {"label": wizard.label}
 
     def submit(self, turn: Turn) -> str | Refusal:
-        wizard = turn.wizard
-        if malformed := malformed_code(turn.form.code.data):
+        wizard, code = turn.wizard, digits(turn.form.code.data)
+        if malformed := APP.refusal(code):
             return malformed
-        wizard.time_step = totp.matching_step(wizard.secret, digits(turn.form.code.data), turn.at)
+        wizard.time_step = totp.matching_step(wizard.record.secret, code, turn.at)
         if wizard.time_step is None:
-            return Refusal("unknown", {"label": wizard.label})
+            return _diagnosed(turn, code)
         if wizard.kind is Kind.AUTHENTICATOR and _has_backup(wizard.account_id):
             return FINISH
         return Backup.name
+
+
+def _diagnosed(turn: Turn, code: str) -> Refusal:
+    """Return why a code does not fit; the clock's offset is kept for the next try."""
+    wizard, bound = turn.wizard, turn.found.authenticator
+    if bound is not None and bound.spent_last(code):
+        return Refusal("used_old", {"label": bound.label, "current": wizard.label})
+    void = void_record.of_account(wizard.account_id, turn.at)
+    finding = diagnosis.in_set_up(code, wizard.record, void, wizard.clock_offset, turn.at)
+    wizard.clock_offset = finding.offset
+    return finding.refusal
 
 
 class Backup(Step):

@@ -23,6 +23,10 @@ class Ticket:
     def signed(self) -> str:
         return _serializer("wizard ticket").dumps([self.attempt, self.turn])
 
+    def proof(self) -> str:
+        """Return what the page of this turn keeps in its tab, to prove itself when discarded."""
+        return _serializer("wizard resume").dumps([self.attempt, self.turn])
+
 
 @dataclass(frozen=True)
 class EntryTicket:
@@ -47,6 +51,12 @@ class EntryTicket:
 def read(text: str | None) -> Ticket | None:
     """Return the ticket, or None if it is none of ours."""
     found = _loads("wizard ticket", text)
+    return Ticket(*found) if found is not None else None
+
+
+def read_proof(text: str | None) -> Ticket | None:
+    """Return the turn whose page this proves, or None if it is none of ours."""
+    found = _loads("wizard resume", text)
     return Ticket(*found) if found is not None else None
 
 

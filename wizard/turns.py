@@ -9,15 +9,27 @@ from sqlalchemy import delete, func, or_, select
 from accounts.models import REPLAY
 from accounts.visitor import Visitor
 from db import db
+from factors import void_record
 from factors.refusal import Refusal
 from wizard.finish import finish
 from wizard.forms import StepForm
-from wizard.moves import take, void_where
+from wizard.moves import revive, take, void_where
 from wizard.steps import FINISH, FIRST, STEPS, Turn
 from wizard.tickets import EntryTicket, Ticket
 from wizard.wizard import KEPT, LONGEST, WRONG_CODES, Kind, Reason, Wizard
 
-COUNTED = {"unknown", "email_unknown", "email_expired"}
+COUNTED = {
+    "unknown",
+    "expired",
+    "used_old",
+    "void_record",
+    "clock_behind",
+    "clock_behind_perhaps",
+    "clock_ahead",
+    "clock_ahead_perhaps",
+    "email_unknown",
+    "email_expired",
+}
 """Refusals of a code that was compared; a code of the wrong shape costs nothing."""
 
 
@@ -71,6 +83,8 @@ def start(entry: EntryTicket, asked: Asked) -> Outcome:
     proved_at = _proof(found, latest, at)
     if proved_at is None:
         return Outcome(Answer.PROOF)
+    if latest is not None:
+        latest.wipe()
     return Outcome(Answer.STEP, _begin(entry, kind, proved_at, asked))
 
 
@@ -130,18 +144,25 @@ def _refused(turn: Turn, refusal: Refusal) -> Outcome:
 def _late(ticket: Ticket, asked: Asked) -> Outcome:
     """Answer a ticket that could not be taken."""
     found, at = asked.found, asked.at
-    wizard = db.session.scalar(
-        select(Wizard).where(
-            Wizard.attempt == ticket.attempt, Wizard.account_id == found.account.id
-        )
-    )
-    if wizard is None or wizard.sign_in_id != found.sign_in.id:
+    wizard = _named(ticket, found)
+    if wizard is None:
         return Outcome(Answer.OUT_OF_DATE)
     if ticket.turn == wizard.turn and wizard.is_live:
         void_where(Wizard.id == wizard.id, Reason.EXPIRED, at)
         db.session.refresh(wizard)
         return Outcome(Answer.RESTART, wizard)
     return _again(wizard, asked, was_last_turn=ticket.turn == wizard.turn - 1)
+
+
+def _named(ticket: Ticket, found: Visitor) -> Wizard | None:
+    """Return the wizard that a ticket names, if this sign-in began it."""
+    return db.session.scalar(
+        select(Wizard).where(
+            Wizard.attempt == ticket.attempt,
+            Wizard.account_id == found.account.id,
+            Wizard.sign_in_id == found.sign_in.id,
+        )
+    )
 
 
 def _again(wizard: Wizard, asked: Asked, *, was_last_turn: bool) -> Outcome:
@@ -158,6 +179,27 @@ def _again(wizard: Wizard, asked: Asked, *, was_last_turn: bool) -> Outcome:
     void_where(Wizard.id == wizard.id, Reason.BACK, at)
     db.session.refresh(wizard)
     return Outcome(Answer.RESTART, wizard)
+
+
+def resume(proof: Ticket, asked: Asked) -> Outcome:
+    """Go on with a set-up whose page a phone discarded, as the page of that very tab proves.
+
+    Coming back looks like a reload, which has voided it a moment ago. Everything
+    else that looks like one stays void: only the discarded page knows the proof.
+    """
+    found, at = asked.found, asked.at
+    wizard = revive(proof, found.account.id, found.sign_in.id, at)
+    if wizard is not None:
+        void_record.drop(wizard.account_id, wizard.label or "")
+        return Outcome(Answer.STEP, wizard)
+    wizard = _named(proof, found)
+    if wizard is None or wizard.finished_at is not None:
+        return Outcome(Answer.OUT_OF_DATE)
+    if wizard.voided_at is not None:
+        return Outcome(Answer.RESTART, wizard)
+    if wizard.turn == wizard.resumed_turn == proof.turn + 1:
+        return Outcome(Answer.REPLAY, wizard)
+    return Outcome(Answer.OUT_OF_DATE)
 
 
 def replay_finish(ticket: Ticket | None, asked: Asked) -> Outcome | None:
@@ -181,6 +223,9 @@ def loaded(account_id: int, at: datetime, reason: Reason = Reason.LOADED) -> Wiz
     _, latest = _of_account(account_id, None)
     ended = or_(Wizard.finished_at < at - KEPT, Wizard.voided_at < at - KEPT)
     keep = latest.id if latest is not None else 0
+    if latest is not None and not latest.is_resumable(at):
+        latest.wipe()
+    void_record.wipe(at)
     db.session.execute(
         delete(Wizard).where(Wizard.account_id == account_id, ended, Wizard.id != keep)
     )

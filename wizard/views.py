@@ -171,6 +171,17 @@ def leave() -> Response:
     return Response(status=204)
 
 
+@bp.post("/resume")
+def resume() -> Response:
+    """Bring back the set-up of a page that the phone discarded."""
+    proof = tickets.read_proof(StepForm.posted().proof.data)
+    if proof is None or not web.is_fragment():
+        return pages.out_of_date()
+    outcome = turns.resume(proof, Asked(me(), True, None, clock.now()))
+    db.session.commit()
+    return _answer(outcome)
+
+
 @bp.post("/backup-codes")
 def download() -> Response:
     """Give the pending codes as a file; the ticket is not spent."""

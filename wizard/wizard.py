@@ -7,6 +7,7 @@ the finishing POST (finish.py).
 
 import json
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -24,7 +25,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 import keys
 from accounts.models import Account, record_label
 from db import Model, choice, db
-from factors import totp
+from factors import totp, void_record
+from factors.diagnosis import Record
 from factors.refusal import Refusal
 from wizard.tickets import EntryTicket, Ticket
 
@@ -36,6 +38,8 @@ KEPT = timedelta(hours=24)
 """How long an ended set-up answers late tickets."""
 VIEW_SECONDS = 60
 """How long a view is served again until its stylesheet is asked for."""
+RESUMABLE = timedelta(minutes=10)
+"""How long after the load that voided it a discarded page may be brought back."""
 WRONG_CODES = 10
 """Wrong codes that void a set-up."""
 PURPOSE = "wizard"
@@ -88,6 +92,12 @@ class Wizard(Model):
     view: Mapped[str | None] = mapped_column(unique=True)
     view_seen_at: Mapped[datetime | None]
     shown_at: Mapped[datetime | None]
+    clock_offset: Mapped[int | None]
+    """Steps by which the phone's clock seemed to be wrong at the last wrong code."""
+    sealed_kept: Mapped[str | None]
+    """What a page that a phone discarded may be brought back with, for ten minutes."""
+    resumed_turn: Mapped[int | None]
+    """The turn that a discarded page was brought back with."""
     proved_at: Mapped[datetime]
     started_at: Mapped[datetime]
     turned_at: Mapped[datetime]
@@ -153,8 +163,10 @@ class Wizard(Model):
         self.sealed_secret = self._seal(totp.new_secret())
 
     @property
-    def secret(self) -> str:
-        return self._unseal(self.sealed_secret)
+    def record(self) -> Record:
+        """The record that the person's app is to hold."""
+        assert self.label is not None
+        return Record(self.label, self._unseal(self.sealed_secret))
 
     @property
     def codes(self) -> list[str]:
@@ -172,15 +184,45 @@ class Wizard(Model):
     def void(self, reason: Reason, at: datetime) -> None:
         """End a wizard whose turn this request has taken."""
         self.voided_at, self.void_reason = at, reason
+        self.lay_off(at)
         self.wipe()
+
+    def lay_off(self, at: datetime) -> None:
+        """Keep the dead record for a day, if anybody can have scanned it."""
+        if self.sealed_secret is None or self.shown_at is None:
+            return
+        with suppress(keys.SealBroken):  # what does not open explains nothing later
+            void_record.keep(self.account_id, self.record, at)
 
     def wipe(self) -> None:
         """Forget everything secret."""
         self.sealed_secret = self.sealed_codes = self.address = self.email_nonce = None
+        self.sealed_kept = None
+
+    def set_aside(self) -> None:
+        """Forget everything secret but for a page that was discarded."""
+        kept = [self.sealed_secret, self.sealed_codes, self.address, self.email_nonce]
+        self.wipe()
+        self.sealed_kept = self._seal(json.dumps(kept))
+
+    def take_up(self) -> None:
+        """Undo `set_aside`."""
+        kept = json.loads(self._unseal(self.sealed_kept))
+        self.sealed_secret, self.sealed_codes, self.address, self.email_nonce = kept
+        self.sealed_kept = None
 
     def is_over(self, at: datetime) -> bool:
         """Tell whether it is past its life."""
         return at >= self.turned_at + IDLE or at >= self.started_at + LONGEST
+
+    def is_resumable(self, at: datetime) -> bool:
+        """Tell whether the page may be brought back that the last load has voided.
+
+        Without script there is none that could prove itself, and nothing is kept.
+        """
+        if self.voided_at is None or self.void_reason is not Reason.LOADED or self.view:
+            return False
+        return at < self.voided_at + RESUMABLE and not self.is_over(at)
 
     def is_view_open(self, at: datetime) -> bool:
         """Tell whether the one-time view may still be served.

@@ -99,7 +99,7 @@ def test_it_sets_up_with_backup_codes_and_signs_in_by_each_factor(
     visitor.sign_out()
 
     give_backup_code(visitor, visitor.codes[0])
-    visitor.refused("you have used it before")
+    visitor.refused("You used that backup code on")
     visitor.sees("Enter a backup code")
 
 
