@@ -37,6 +37,11 @@ class Answer:
         return unescape(found.group(1))
 
     @property
+    def error(self) -> str:
+        found = re.search(r'<div class="alert"[^>]*>(.*?)</div>', self.text, re.S)
+        return " ".join(re.sub(r"<[^>]+>", " ", found.group(1)).split()) if found else ""
+
+    @property
     def heading(self) -> str:
         found = re.search(r"<h1[^>]*>(.*?)</h1>", self.text, re.S)
         return " ".join(found.group(1).split()) if found else ""

@@ -1,14 +1,16 @@
 #!/bin/sh
-# What the tests need beside Python packages: Chromium, zbarimg, oathtool, PostgreSQL.
+# What the tests need beside Python packages: Chromium, zbarimg, oathtool, libfaketime, PostgreSQL.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
+faketime() { ls /usr/lib/*/faketime/libfaketimeMT.so.1 /opt/homebrew/lib/faketime/libfaketime.1.dylib /usr/local/lib/faketime/libfaketime.1.dylib 2>/dev/null | grep -q .; }
 postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 chromium() { have chromium || [ -n "${CHROMIUM:-}" ] || .venv/bin/python -m tests.browser.chromium >/dev/null 2>&1; }
 
 missing=""
 have zbarimg || missing="$missing zbar-tools"
 have oathtool || missing="$missing oathtool"
+faketime || missing="$missing faketime"
 postgres || missing="$missing postgresql"
 chromium || missing="$missing chromium"
 [ -z "$missing" ] && exit 0
@@ -23,7 +25,7 @@ if have apt-get && { [ -z "$root" ] || have sudo; }; then
   exit 0
 fi
 case "$missing" in *chromium*) .venv/bin/python -m playwright install chromium ;; esac
-have zbarimg && have oathtool && postgres && exit 0
-echo "The tests also need zbarimg, oathtool and PostgreSQL. On macOS:" >&2
-echo "  brew install zbar oath-toolkit postgresql@16" >&2
+have zbarimg && have oathtool && faketime && postgres && exit 0
+echo "The tests also need zbarimg, oathtool, libfaketime and PostgreSQL. On macOS:" >&2
+echo "  brew install zbar oath-toolkit libfaketime postgresql@16" >&2
 exit 1
