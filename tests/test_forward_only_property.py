@@ -199,6 +199,17 @@ class Machine(RuleBasedStateMachine):
             sent = self.one.post("/setup/leave", {"ticket": ticket, "csrf_token": token})
             assert sent.status_code < 500
 
+    @precondition(lambda self: "data-proof" in self.one.page.text)
+    @rule(steps=st.integers(0, 3))
+    def come_back_to_a_discarded_page(self, steps: int) -> None:
+        """The very tab that a phone discarded goes on where it was."""
+        proof, shown = self.one.page.proof, self.one.page.heading
+        self.note(self.one.visit("/setup"))
+        if self.one.page.heading == "Set-up has started again":
+            self.note(self.one.press("/setup/resume", proof=proof))
+            assert self.one.page.heading in {shown, "Set-up has started again"}
+        self.go_straight_on(steps)
+
     @rule(minutes=st.sampled_from([0.5, 1, 4, 9, 16, 40]))
     def let_time_pass(self, minutes: float) -> None:
         self.now += timedelta(minutes=minutes)
