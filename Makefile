@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 
-.PHONY: run test lint bench screenshots lock clean
+.PHONY: run test lint snapshots bench screenshots lock clean
 
 run: .venv/run.stamp
 	@ONWARD_INSTANCE=$${ONWARD_INSTANCE:-instance/demo} ONWARD_ISSUER=$${ONWARD_ISSUER:-"Onward Demo"} \
@@ -19,6 +19,10 @@ lint: .venv/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/flask --app app mail lint
+
+snapshots: .venv/test.stamp
+	ONWARD_SNAPSHOTS=1 $(BIN)/python -m pytest tests/test_mail_room.py -k stored
 
 bench: .venv/test.stamp
 	@$(BIN)/python -m tests.bench

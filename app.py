@@ -21,13 +21,20 @@ import serving
 import settings
 import sweeper
 import web
-from accounts import challenge, gate, proof, security, signin, visitor
+from accounts import challenge, gate, proof, security, signin, unsubscribe, visitor
 from db import alembic, db
-from mail import postman
+from mail import postman, preview, smtp
 from wizard import views as wizard_views
 
 ROOT = Path(__file__).parent
-BLUEPRINTS = (signin.bp, challenge.bp, proof.bp, security.bp, wizard_views.bp)
+BLUEPRINTS = (
+    signin.bp,
+    challenge.bp,
+    proof.bp,
+    security.bp,
+    unsubscribe.bp,
+    wizard_views.bp,
+)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -53,6 +60,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     _pages(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    if serving.is_development(app):
+        preview.open_in(app)
     commands.init_app(app)
     return app
 
@@ -93,13 +102,13 @@ def _extend(app: Flask) -> None:
         close for close in app.teardown_appcontext_funcs if not iscoroutinefunction(close)
     ]
     alembic.init_app(app)
-    postman.mail.init_app(app)
+    smtp.mail.init_app(app)
     # Templates know the visitor as `me`, looked up only where it is used.
     visitor.login_manager.init_app(app, add_context_processor=False)
     # The order of these is the order in which they run: the gate before CSRF.
     web.init_app(app)
     gate.init_app(app)
-    CSRFProtect(app)
+    CSRFProtect(app).exempt(unsubscribe.bp)
     app.after_request(postman.deliver_after)
     sweeper.init_app(app)
     hops = app.config["PROXY_HOPS"]

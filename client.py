@@ -1,16 +1,43 @@
 """Who asks: the browser, system and address of the request, for mails, lists and the log."""
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from flask import has_request_context, request
 from flask_babel import gettext
 
+_pretended: ContextVar[str | None] = ContextVar("agent", default=None)
+
+
+@contextmanager
+def pretending(agent: str) -> Iterator[None]:
+    """Let whatever the block writes be caused by this browser: for samples of mails."""
+    token = _pretended.set(agent)
+    try:
+        yield
+    finally:
+        _pretended.reset(token)
+
+
+def is_known() -> bool:
+    """Tell whether somebody at a browser asks, and not the machine itself."""
+    return _agent() is not None
+
+
+def _agent() -> str | None:
+    pretended = _pretended.get()
+    if pretended is None and has_request_context():
+        return request.headers.get("User-Agent", "")
+    return pretended
+
 
 def browser_and_system() -> tuple[str, str]:
     """Return the names of the browser and system that ask, as people call them."""
-    if not has_request_context():
+    agent = _agent()
+    if agent is None:
         return gettext("the command line"), platform.node()
-    agent = request.headers.get("User-Agent", "")
     browsers = {"Edg": "Edge", "OPR/": "Opera", "Firefox": "Firefox", "Chrom": "Chrome"}
     systems = {
         "iPhone": "iPhone",
@@ -21,10 +48,10 @@ def browser_and_system() -> tuple[str, str]:
     systems |= {"Mac OS": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
     browser = next((name for mark, name in browsers.items() if mark in agent), None)
     if browser is None:
-        browser = "Safari" if "Safari" in agent else gettext("Unknown browser")
+        browser = "Safari" if "Safari" in agent else gettext("an unknown browser")
     return browser, next(
         (name for mark, name in systems.items() if mark in agent),
-        gettext("unknown system"),
+        gettext("an unknown system"),
     )
 
 

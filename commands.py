@@ -17,6 +17,7 @@ from db import db
 from factors import throttle
 from factors.throttle import Throttle
 from factors.trusted_device import TrustedDevice
+from mail import commands as mail_commands
 
 organisations = AppGroup("organisation", help="Organisations and what they require.")
 accounts = AppGroup("account", help="People who sign in.")
@@ -124,6 +125,7 @@ def init_app(app: Flask) -> None:
         organisations,
         accounts,
         doctor_command,
+        mail_commands.group,
         demo.command,
     ):
         app.cli.add_command(command)

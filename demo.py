@@ -20,7 +20,7 @@ from db import db
 from factors import backup_codes, totp
 from factors.authenticator import Authenticator
 from factors.diagnosis import Record
-from serving import DEMO_MARK
+from serving import DEMO_MARK, DEVELOPMENT
 
 THREADS = 8
 
@@ -66,6 +66,7 @@ def command(port: int) -> None:
         click.echo(f"{person.email} {person.password} {person.situation}{key}")
     outbox = Path(current_app.instance_path) / "outbox"
     click.echo(f"\nMails are caught in {os.path.relpath(outbox)}/ as .eml files, newest last.")
+    click.echo(f"Look at every mail, caught or not: {current_app.config['BASE_URL']}/mail/")
     click.echo(f"Onward serves {current_app.config['BASE_URL']} (end it with Ctrl+C)")
     sys.stdout.flush()
     _serve(port)
@@ -134,5 +135,5 @@ def _serve(port: int) -> None:
     os.execve(  # noqa: S606  # our own interpreter with our own arguments
         sys.executable,
         [sys.executable, *arguments, "--log-level", "warning"],
-        os.environ,
+        os.environ | {DEVELOPMENT: "1"},
     )

@@ -1,5 +1,6 @@
 """What must be right before Onward serves anybody."""
 
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +14,17 @@ DEMO_MARK = "demo-people.json"
 """File in the instance folder that holds the demo people's passwords."""
 WORKER_BOOT_ERROR = 3
 """Exit status at which gunicorn ends; after any other it starts the worker again, for ever."""
+
+
+DEVELOPMENT = "ONWARD_DEVELOPMENT"
+"""Set by `make run` for the server that it becomes."""
+
+
+def is_development(app: Flask) -> bool:
+    """Tell whether `make run` serves: its mark, its demo people, and this machine only."""
+    has_demo_people = (Path(app.instance_path) / DEMO_MARK).exists()
+    is_marked = os.environ.get(DEVELOPMENT) == "1"
+    return is_marked and has_demo_people and settings.is_loopback(app.config["BASE_URL"])
 
 
 def refuse(sentence: str) -> NoReturn:

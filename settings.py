@@ -67,7 +67,8 @@ SETTINGS = (
     Setting("MAIL_USERNAME", "", "SMTP user"),
     Setting("MAIL_PASSWORD", "", "SMTP password"),
     Setting("MAIL_DEFAULT_SENDER", "Onward <onward@localhost>", "From: of every mail"),
-    Setting("MAIL_TIMEOUT", 10, "seconds that one SMTP step may take"),
+    Setting("MAIL_REPLY_TO", "", "Reply-To: of every mail; empty: the sender"),
+    Setting("MAIL_TIMEOUT", 10, "seconds that sending one mail may take, all in all"),
     Setting("PASSWORD_TIME_COST", 2, "argon2id passes (OWASP: 2 with 19 MiB)"),
     Setting("PASSWORD_MEMORY_KIB", 19456, "argon2id memory, KiB"),
 )
@@ -103,9 +104,9 @@ def check(values: Mapping[str, object]) -> None:
     if ":" in str(values["ISSUER"]) or not str(values["ISSUER"]).strip():
         # Key URI Format: the label is "issuer:account", so a colon would split it wrongly (S-022).
         raise SettingError("ONWARD_ISSUER must not be empty and must not hold a colon.")
-    for name in ("ISSUER", "MAIL_DEFAULT_SENDER"):
+    for name in ("ISSUER", "MAIL_DEFAULT_SENDER", "MAIL_REPLY_TO"):
         # Both become headers of a mail, where a line break begins the next one (S-080).
-        if not str(values[name]).isprintable():
+        if not str(values.get(name, "")).isprintable():
             raise SettingError(f"ONWARD_{name} must be one line of plain text.")
 
 

@@ -123,6 +123,8 @@ def sentence(refusal: Any) -> Markup:
 
 def _secure(response: Response) -> Response:
     response.headers.update(HEADERS)
+    if policy := g.get("policy"):
+        response.headers["Content-Security-Policy"] = policy
     if current_app.config["SESSION_COOKIE_SECURE"]:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if request.endpoint == "static" and response.status_code in {200, 206, 304}:

@@ -5,7 +5,7 @@ from datetime import datetime
 from accounts.models import Account
 from factors.backup_email import LIFE
 from factors.refusal import Refusal
-from mail import messages, outbox
+from mail import code_limits, messages
 
 
 def put(
@@ -20,8 +20,9 @@ def put(
     at: datetime,
 ) -> Refusal | None:
     """Mail a code to an address in canonical form, or say why not now (S-077)."""
-    message = messages.verification_code(account.name, code, made_at + LIFE, at, purpose)
-    wait = outbox.put_code(message, account.id, address, series, nonce, at)
+    ends_at = made_at + LIFE
+    message = messages.verification_code(account.name, code, ends_at, at, purpose)
+    wait = code_limits.put_code(message, account.id, address, series, nonce, ends_at, at)
     if wait is None:
         return None
     if wait.until is None:

@@ -52,6 +52,8 @@ class Account(Model):
     records_issued: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    reminders_off_at: Mapped[datetime | None]
+    """When the person asked for no more reminders where nobody demands two-factor yet."""
 
     @property
     def next_label(self) -> str:

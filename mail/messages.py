@@ -1,12 +1,30 @@
-"""Every mail of Onward, one function a message."""
+"""Every mail of Onward, one function a message.
 
-from dataclasses import dataclass, field
+The first line of a function's docstring says when the mail is sent; `@sampled` says with
+which values the gallery and the lint look at it, beside those that all messages share
+(samples.py). Its two templates have the function's name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.utils import parseaddr
+from html import escape
+from typing import Any, TypeVar
 
 from flask import current_app, render_template
 from flask_babel import gettext
 
 import client
+from mail import inline
+
+RECIPIENT = "[[recipient]]"
+"""Stands for the address in a message that nobody's address is on yet."""
+MESSAGES: dict[str, Callable[..., "Message"]] = {}
+"""Every message by its kind."""
+SAMPLES: dict[str, dict[str, Any]] = {}
+"""What `@sampled` says, by kind."""
+Makes = TypeVar("Makes", bound=Callable[..., "Message"])
 
 
 @dataclass(frozen=True)
@@ -17,25 +35,39 @@ class Message:
     subject: str
     text: str = field(repr=False)
     html: str = field(repr=False)
+    unsubscribe: str = ""
+
+    def to(self, recipient: str) -> "Message":
+        """Return it with the address of whoever gets it."""
+        text = self.text.replace(RECIPIENT, recipient)
+        return replace(self, text=text, html=self.html.replace(RECIPIENT, escape(recipient)))
 
 
+def sampled(**values: Any) -> Callable[[Makes], Makes]:
+    """Declare a message: a tuple or dict of values gives a sample each, the first the usual one."""
+
+    def declare(makes: Makes) -> Makes:
+        MESSAGES[makes.__name__] = makes
+        SAMPLES[makes.__name__] = values
+        return makes
+
+    return declare
+
+
+@sampled(purpose={"usual": "sign in", "to confirm an address": "confirm"})
 def verification_code(
     name: str, code: str, ends_at: datetime, at: datetime, purpose: str
 ) -> Message:
-    """The code that confirms a backup address or a sign-in."""
+    """The person asked for a code, to confirm a backup address or to sign in."""
+    subject = gettext("Your code for %(issuer)s", issuer=current_app.config["ISSUER"])
     return _message(
-        "verification_code",
-        gettext("Your code for %(issuer)s", issuer=current_app.config["ISSUER"]),
-        at,
-        name=name,
-        code=code,
-        ends_at=ends_at,
-        purpose=purpose,
+        "verification_code", subject, at, name=name, code=code, ends_at=ends_at, purpose=purpose
     )
 
 
+@sampled(way=("backup codes", "backup email"))
 def two_factor_on(name: str, label: str, way: str, at: datetime) -> Message:
-    """Two-factor authentication is on."""
+    """A set-up was finished."""
     subject = gettext(
         "Two-factor authentication is on for %(issuer)s",
         issuer=current_app.config["ISSUER"],
@@ -43,26 +75,40 @@ def two_factor_on(name: str, label: str, way: str, at: datetime) -> Message:
     return _message("two_factor_on", subject, at, name=name, label=label, way=way)
 
 
+@sampled()
 def wrong_code(name: str, at: datetime) -> Message:
-    """Somebody typed a wrong code after the right password."""
+    """Somebody typed a wrong code after the right password, in an unknown browser."""
     return _message("wrong_code", gettext("A wrong code after your password"), at, name=name)
 
 
+@sampled(until={"usual": "soon", "no end": None})
 def sign_in_paused(name: str, until: datetime | None, at: datetime) -> Message:
-    """Too many wrong codes: none is read `until` then, or (None) until somebody unlocks."""
+    """There were too many wrong codes: none is read for a time, or until somebody unlocks."""
     return _message("sign_in_paused", gettext("Sign-in is paused"), at, name=name, until=until)
 
 
-def _message(kind: str, subject: str, at: datetime, **values: object) -> Message:
-    """Render both parts of a message from its two templates, with the common facts."""
-    browser, system = client.browser_and_system()
+def _message(
+    kind: str, what: str, at: datetime, *, unsubscribe: str = "", **values: object
+) -> Message:
+    """Render both parts of a message from its two templates, with the common facts.
+
+    The time in the subject keeps mails of one kind apart in a list of mails.
+    """
+    browser, system = client.browser_and_system() if client.is_known() else ("", "")
+    config = current_app.config
     facts = {
+        "what": what,
         "at": at,
         "browser": browser,
         "system": system,
-        "issuer": current_app.config["ISSUER"],
-        "base_url": current_app.config["BASE_URL"],
-        "subject": subject,
+        "issuer": config["ISSUER"],
+        "base_url": config["BASE_URL"],
+        "sender": parseaddr(config["MAIL_DEFAULT_SENDER"])[1],
+        "recipient": RECIPIENT,
+        "unsubscribe": unsubscribe,
     }
-    parts = [render_template(f"mail/{kind}.{end}", **facts, **values) for end in ("txt", "html")]
-    return Message(kind, subject, *parts)
+    subject = gettext("%(what)s (%(time)s)", what=what, time=f"{at:%-d %b, %H:%M} UTC")
+    text, html = (
+        render_template(f"mail/{kind}.{end}", **facts, **values) for end in ("txt", "html")
+    )
+    return Message(kind, subject, inline.tidy(text), inline.styled(html), unsubscribe)

@@ -130,9 +130,12 @@ def snapshot(app: Flask) -> Callable[[], dict[str, list[str]]]:
 
 
 def addresses_of(app: Flask, **values: str) -> list[tuple[str, str]]:
-    """Return every method and address that the application routes, filled in with `values`."""
+    """Return every method and address that the application routes, filled in with `values`.
+
+    A part that has no value is "x".
+    """
     return [
-        (method, re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda found: values[found[1]], rule.rule))
+        (method, re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda found: values.get(found[1], "x"), rule.rule))
         for rule in app.url_map.iter_rules()
         for method in sorted(rule.methods or ())
     ]

@@ -122,6 +122,13 @@ class Browser:
         return at_once([lambda: self.send("POST", path, **form)] * count)
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def at_once(acts: list[Callable[[], Answer]]) -> list[Answer]:
     """Do all acts together, released by a barrier; return their answers."""
     barrier, answers = threading.Barrier(len(acts)), []
@@ -145,9 +152,7 @@ def serve(instance: Path, database: str = "", **settings: str) -> Iterator[Serve
 
     `settings` are further variables of the environment.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = (
         os.environ
         | {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the tests need beside Python packages: Chromium, zbarimg, oathtool, libfaketime, PostgreSQL.
+# What the tests need beside Python packages: Chromium, zbarimg, oathtool, libfaketime, PostgreSQL,
+# and on Linux OpenSMTPD.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -10,6 +11,7 @@ chromium() { have chromium || [ -n "${CHROMIUM:-}" ] || .venv/bin/python -m test
 missing=""
 have zbarimg || missing="$missing zbar-tools"
 have oathtool || missing="$missing oathtool"
+[ "$(uname)" = Darwin ] || have smtpd || [ -x /usr/sbin/smtpd ] || missing="$missing opensmtpd"
 faketime || missing="$missing faketime"
 postgres || missing="$missing postgresql"
 chromium || missing="$missing chromium"

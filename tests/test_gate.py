@@ -28,6 +28,7 @@ HTMX = {"HX-Request": "true"}
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 FOR_EVERYBODY = {
+    "/help/unsubscribe/x",
     "/",
     "/signin",
     "/signout",

