@@ -5,7 +5,7 @@ only what hands a guesser nothing: that a code is of the past, or of a dead reco
 That a code of a future step would fit is never told there: it would soon work.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -64,10 +64,10 @@ def in_set_up(
         return Finding(Refusal("expired"))
     if refusal := _void(code, record, void, now):
         return Finding(refusal)
-    found = totp.search(record.secret, code, (now + offset for offset in _offsets()))
-    if found is None:
+    offset = _offset(code, record, now)
+    if offset is None:
         return Finding(Refusal("unknown", {"label": record.label}))
-    return _clock(found - now, noted)
+    return _clock(offset, noted)
 
 
 def _clock(offset: int, noted: int | None) -> Finding:
@@ -79,12 +79,12 @@ def _clock(offset: int, noted: int | None) -> Finding:
     return Finding(Refusal(reason, {"minutes": minutes}), offset)
 
 
-def _offsets() -> Iterator[int]:
-    """Yield the steps of a wide search, the nearest first."""
-    for steps in range(totp.TOLERANCE + 1, FARTHEST + 1):
-        yield steps
-        if steps > EXPIRED:
-            yield -steps
+def _offset(code: str, record: Record, now: int) -> int | None:
+    """Return by how many steps the phone's clock is off, the nearest match of both ways."""
+    behind = range(now - EXPIRED - 1, now - FARTHEST - 1, -1)
+    ahead = range(now + totp.TOLERANCE + 1, now + FARTHEST + 1)
+    found = [totp.search(record.secret, code, steps) for steps in (behind, ahead)]
+    return min((step - now for step in found if step is not None), key=abs, default=None)
 
 
 def _void(code: str, record: Record, void: Sequence[Record], now: int) -> Refusal | None:

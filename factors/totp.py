@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha1
-from struct import pack, unpack_from
+from struct import Struct
 from urllib.parse import quote
 
 import pyotp
@@ -56,14 +56,14 @@ def search(secret: str, code: str, steps: Iterable[int]) -> int | None:
     inner, outer = (
         sha1(bytes(byte ^ pad for byte in key), usedforsecurity=False).copy for pad in (0x36, 0x5C)
     )
-    wanted = int(code)
+    wanted, pack, unpack = int(code), Struct(">Q").pack, Struct(">I").unpack_from
     for step in steps:
         first, last = inner(), outer()
-        first.update(pack(">Q", step))
+        first.update(pack(step))
         last.update(first.digest())
         digest = last.digest()
         # Truncation of RFC 4226 section 5.3.
-        if (unpack_from(">I", digest, digest[19] & 15)[0] & 0x7FFFFFFF) % 10**DIGITS == wanted:
+        if (unpack(digest, digest[19] & 15)[0] & 0x7FFFFFFF) % 1_000_000 == wanted:
             return step
     return None
 

@@ -5,14 +5,19 @@ With `--all FOLDER` every page is written there, narrow and wide, light and dark
 
 import argparse
 import datetime
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 import time_machine
 from playwright.sync_api import Page, sync_playwright
+from werkzeug.serving import make_server
 
+from app import create_app
+from mail import preview
 from tests.browser import chromium
 from tests.browser.mailbox import code_in, letter_from
 from tests.browser.site import Site, serving
@@ -191,6 +196,29 @@ def every_picture(page: Page, name: str, folder: Path) -> None:
             file.write_bytes(photograph(page, width, scheme))
 
 
+@contextmanager
+def gallery() -> Iterator[str]:
+    """Serve the gallery of mails; yield its address."""
+    with TemporaryDirectory() as instance:
+        app = create_app({"INSTANCE": instance, "ISSUER": "Onward Demo"})
+        preview.open_alone(app)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/mail/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def picture_of_gallery(page: Page, folder: Path) -> None:
+    with gallery() as address:
+        page.goto(f"{address}verification_code/usual")
+        page.frame_locator("iframe").get_by_text("Enter this code").wait_for()
+        (folder / "gallery.png").write_bytes(slim(photograph(page, WIDE, "light")))
+
+
 def main() -> None:
     """Start a site with made-up people, walk through it and write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -211,6 +239,7 @@ def main() -> None:
             else:
                 every_picture(page, name, folder)
             page.set_viewport_size({"width": WIDE, "height": 400})
+        picture_of_gallery(page, folder or DOCS)
         browser.close()
 
 

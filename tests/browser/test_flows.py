@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Opens
 from tests.browser.mailbox import Mailbox
 from tests.browser.visitor import Visitor
-from tests.person import PASSWORD, app_code
+from tests.person import PASSWORD, app_code, never_shown
 
 DESKTOP: dict[str, Any] = {}
 NO_SCRIPT: dict[str, Any] = {"java_script_enabled": False}
@@ -327,3 +327,33 @@ def tab_to(visitor: Visitor, name: str) -> None:
 def use(visitor: Visitor, name: str) -> None:
     tab_to(visitor, name)
     visitor.page.keyboard.press("Enter")
+
+
+def test_a_pause_counts_down_quietly_and_says_when_it_is_over(opens: Opens) -> None:
+    visitor = opens()
+    visitor.sign_in()
+    visitor.start()
+    visitor.press("Next")
+    visitor.enter_code(-1)
+    visitor.press("Backup codes")
+    visitor.tick("Yes, I have saved the backup codes")
+    visitor.press("Done")
+    visitor.sees("Two-factor authentication is on")
+    visitor.sign_out()
+    visitor.sign_in()
+    page, wrong = visitor.page, never_shown(visitor.key)
+    page.clock.install()
+    for _ in range(5):
+        visitor.type("Code", wrong)
+        visitor.press("Continue")
+        page.locator("#error").wait_for()
+    visitor.sees("Sign-in is paused")
+    countdown = page.locator(".countdown")
+    expect(countdown).to_have_text(re.compile(r"00:(30:00|29:5\d)"))
+    assert countdown.get_attribute("aria-hidden") == "true"
+    assert page.locator("#live").inner_text() == ""
+    page.clock.fast_forward("29:00")
+    expect(countdown).to_have_text(re.compile(r"00:0[01]:\d\d"))
+    page.clock.fast_forward("01:01")
+    expect(countdown).to_be_hidden()
+    expect(page.locator("#live")).to_have_text("You can sign in now.")
