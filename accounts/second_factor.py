@@ -9,7 +9,7 @@ from sqlalchemy import select
 import client
 import cookies
 import keys
-from accounts import alarm, code_mail, events
+from accounts import alarm, code_mail, events, notices
 from accounts.models import end_pending
 from accounts.visitor import Visitor
 from db import db
@@ -45,12 +45,15 @@ def backup_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | No
     """Spend a backup code."""
     if malformed := BACKUP.refusal(typed):
         return malformed
-    return _spend(
+    refusal = _spend(
         found,
         "backup code",
         at,
         lambda: backup_codes.consume(found.account.id, typed, at),
     )
+    if refusal is None:
+        notices.backup_code_used(found, at)
+    return refusal
 
 
 def email_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
@@ -60,7 +63,10 @@ def email_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | Non
     newest = newest_email_code(found)
     if newest is None:
         return Refusal("email_unknown")
-    return _spend(found, "backup email", at, lambda: newest.consume(typed, at))
+    refusal = _spend(found, "backup email", at, lambda: newest.consume(typed, at))
+    if refusal is None:
+        notices.backup_email_used(found, at)
+    return refusal
 
 
 def _spend(
@@ -131,6 +137,8 @@ def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> 
         return None
     if device is not None:
         db.session.delete(device)
+    if trust:
+        notices.device_trusted(found, at)
     authenticator_id = found.authenticator.id if trust and found.authenticator else None
     browser, system = client.browser_and_system()
     device, token = trusted_device.remember(

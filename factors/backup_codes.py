@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, exists, insert, select, update
+from sqlalchemy import ForeignKey, LargeBinary, func, insert, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -89,14 +89,19 @@ def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
     return None if spent.rowcount == 1 else _why_not(account_id, code)
 
 
-def has_unused(account_id: int) -> bool:
-    """Tell whether the account still has a code to sign in with."""
-    unused = exists().where(
+def left(account_id: int) -> int:
+    """Return how many codes the account still has to sign in with."""
+    unused = select(func.count()).where(
         BackupCode.account_id == account_id,
         BackupCode.used_at.is_(None),
         BackupCode.replaced_at.is_(None),
     )
-    return bool(db.session.scalar(select(unused)))
+    return db.session.scalar(unused) or 0
+
+
+def has_unused(account_id: int) -> bool:
+    """Tell whether the account still has a code to sign in with."""
+    return left(account_id) > 0
 
 
 def _why_not(account_id: int, code: str) -> Refusal:

@@ -87,6 +87,58 @@ def sign_in_paused(name: str, until: datetime | None, at: datetime) -> Message:
     return _message("sign_in_paused", gettext("Sign-in is paused"), at, name=name, until=until)
 
 
+@sampled(left={"usual": 7, "three left": 3, "one left": 1})
+def backup_code_used(name: str, left: int, at: datetime) -> Message:
+    """A backup code was used, and others are left."""
+    return _message("backup_code_used", gettext("A backup code was used"), at, name=name, left=left)
+
+
+@sampled()
+def last_backup_code_used(name: str, at: datetime) -> Message:
+    """The last backup code was used."""
+    subject = gettext("Your last backup code was used")
+    return _message("last_backup_code_used", subject, at, name=name)
+
+
+@sampled()
+def new_backup_codes(name: str, at: datetime) -> Message:
+    """New backup codes were made; the old ones are dead."""
+    return _message("new_backup_codes", gettext("You have new backup codes"), at, name=name)
+
+
+@sampled()
+def backup_email_used(name: str, at: datetime) -> Message:
+    """A code mailed to the backup address was used."""
+    return _message("backup_email_used", gettext("Your backup email was used"), at, name=name)
+
+
+@sampled()
+def backup_email_added(name: str, address: str, at: datetime) -> Message:
+    """A backup address was confirmed where there was none."""
+    subject = gettext("A backup email was added")
+    return _message("backup_email_added", subject, at, name=name, address=address)
+
+
+@sampled()
+def backup_email_changed(name: str, address: str, at: datetime) -> Message:
+    """Another backup address was confirmed; the old one is told as well."""
+    subject = gettext("Your backup email was changed")
+    return _message("backup_email_changed", subject, at, name=name, address=address)
+
+
+@sampled()
+def new_trusted_device(name: str, at: datetime) -> Message:
+    """A browser is trusted from now on."""
+    return _message("new_trusted_device", gettext("A new trusted device"), at, name=name)
+
+
+@sampled(old={"usual": "alex@example.com"})
+def authenticator_replaced(name: str, label: str, old: str, at: datetime) -> Message:
+    """Another authenticator app was bound in place of the old one."""
+    subject = gettext("Your authenticator app was replaced")
+    return _message("authenticator_replaced", subject, at, name=name, label=label, old=old)
+
+
 def _message(
     kind: str, what: str, at: datetime, *, unsubscribe: str = "", **values: object
 ) -> Message:

@@ -15,6 +15,8 @@ from tests.person import Page, Person, app_code, mailed_code
 
 SECOND_FACTOR = 10
 """The gate, the budget read and charged, the code, the budget again, the browser, the event."""
+NOTICE, DELIVERY = 2, 3
+"""What is left is counted, the mail written; then it is claimed, sent and marked."""
 STEP_STATEMENTS, FINISH_STATEMENTS = 4, 10
 FRAGMENT, SCAN, FIRST_VISIT = 4096, 6144, 60 * 1024
 
@@ -133,8 +135,9 @@ def test_a_sign_in_keeps_to_its_statements(app: Flask, carol: Person) -> None:
         with counted(app) as second:
             answer = carol.post(path, form | {"code": code})
         assert answer.status_code == 303
-        assert second.statements <= SECOND_FACTOR, path
-        assert second.commits == 1, path
+        mailed = path != "/signin/code"  # written within the act, delivered after the answer
+        assert second.statements <= SECOND_FACTOR + (NOTICE + DELIVERY if mailed else 0), path
+        assert second.commits <= 1 + (DELIVERY if mailed else 0), path
 
 
 def test_a_sign_in_by_emailed_code_keeps_to_its_statements(app: Flask) -> None:
@@ -153,8 +156,9 @@ def test_a_sign_in_by_emailed_code_keeps_to_its_statements(app: Flask) -> None:
     with counted(app) as second:
         answer = bob.post("/signin/backup-email/code", form | {"code": mailed_code(app)})
     assert answer.status_code == 303
-    assert second.statements <= SECOND_FACTOR + 1  # which code was mailed is asked as well
-    assert second.commits == 1
+    # Which code was mailed is asked as well.
+    assert second.statements <= SECOND_FACTOR + 1 + NOTICE + DELIVERY
+    assert second.commits <= 1 + DELIVERY
 
 
 def test_the_first_visit_is_light(app: Flask, person: Person) -> None:

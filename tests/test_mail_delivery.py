@@ -253,17 +253,19 @@ def listener(talk: Callable[[socket.socket], None], port: int) -> Iterator[None]
 
 
 def silent(line: socket.socket) -> None:
-    line.recv(1)
+    with line:
+        line.recv(1)
 
 
 def dripping(line: socket.socket) -> None:
     """One byte in time, for ever: no single wait is long."""
-    for byte in b"220-" + b"x" * 10_000:
-        try:
-            line.send(bytes([byte]))
-        except OSError:
-            return
-        time.sleep(0.2)
+    with line:
+        for byte in b"220-" + b"x" * 10_000:
+            try:
+                line.send(bytes([byte]))
+            except OSError:
+                return
+            time.sleep(0.2)
 
 
 @pytest.mark.parametrize("talk", [silent, dripping])

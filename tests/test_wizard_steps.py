@@ -525,7 +525,7 @@ def test_it_mails_to_the_primary_address_that_two_factor_is_on(alice: Person, wa
     letter = letters(alice.app)[-1]
 
     assert letter["To"] == LABEL
-    assert letter["Subject"] == "Two-factor authentication is on for Onward"
+    assert letter["Subject"].startswith("Two-factor authentication is on for Onward (")
     assert f"The record in your app is called “{LABEL}”." in text_of(letter)
     assert f"Your backup way: {way}." in text_of(letter)
     assert alice.key not in str(letter)
