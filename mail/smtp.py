@@ -70,10 +70,14 @@ class TimedConnection(flask_mail.Connection):
             host = _WatchedSSL(state.server, state.port, timeout=seconds, context=context)
         else:
             host = _Watched(state.server, state.port, timeout=seconds)
-        if state.use_tls:
-            host.starttls(context=context)
-        if state.username:
-            host.login(state.username, state.password or "")
+        try:
+            if state.use_tls:
+                host.starttls(context=context)
+            if state.username:
+                host.login(state.username, state.password or "")
+        except BaseException:
+            host.close()  # nobody else knows of this line yet
+            raise
         return host
 
     def __exit__(
