@@ -53,7 +53,7 @@ def lint(message: Message) -> list[Finding]:
     """Return what is wrong with a mail; an empty list is what is wanted."""
     mail = message.to(RECIPIENT)
     reading = Reading(mail.html)
-    checks: list[Callable[[], Iterator[str]]] = [
+    rules: list[Callable[[], Iterator[str]]] = [
         partial(too_big, mail),
         partial(remote, mail, reading),
         partial(facts, mail, reading),
@@ -65,7 +65,7 @@ def lint(message: Message) -> list[Finding]:
         partial(plain_words, mail),
         partial(support, mail, reading),
     ]
-    return [Finding(check.func.__name__, what) for check in checks for what in check()]  # type: ignore[attr-defined]  # partial's own
+    return [Finding(rule.func.__name__, what) for rule in rules for what in rule()]  # type: ignore[attr-defined]  # partial's own
 
 
 def too_big(mail: Message) -> Iterator[str]:
