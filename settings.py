@@ -104,6 +104,8 @@ def check(values: Mapping[str, object]) -> None:
     if ":" in str(values["ISSUER"]) or not str(values["ISSUER"]).strip():
         # Key URI Format: the label is "issuer:account", so a colon would split it wrongly (S-022).
         raise SettingError("ONWARD_ISSUER must not be empty and must not hold a colon.")
+    if int(str(values.get("MAIL_TIMEOUT", 1))) < 1:
+        raise SettingError("ONWARD_MAIL_TIMEOUT must be at least 1 second.")
     for name in ("ISSUER", "MAIL_DEFAULT_SENDER", "MAIL_REPLY_TO"):
         # Both become headers of a mail, where a line break begins the next one (S-080).
         if not str(values.get(name, "")).isprintable():

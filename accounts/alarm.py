@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from accounts import notices
 from accounts.visitor import Visitor
 from factors.refusal import Refusal
 from mail import messages, outbox
@@ -17,11 +18,12 @@ def raise_for(found: Visitor, refusal: Refusal, at: datetime) -> None:
     strangers, and every pause, are.
     """
     account = found.account
-    if refusal.is_closed:
+    is_stranger = found.owes_second_factor(at) and found.known_device is None
+    if refusal.reason in {"locked", "stopped"}:
         message = messages.sign_in_paused(account.name, refusal.values.get("time"), at)
-    elif found.owes_second_factor(at) and found.known_device is None:
+    elif is_stranger or refusal.reason == "browser_stopped":
         message = messages.wrong_code(account.name, at)
     else:
         return
     if not outbox.has_recent(message.kind, account.id, at - HOUR):
-        outbox.put(message, account.id, account.email, at)
+        notices.to_primary(account, message, at)

@@ -42,7 +42,7 @@ def submit() -> Response:
     refusal = prove(found, form, at)
     if refusal is not None:
         db.session.commit()
-        waits = refusal.reason in {"locked_proof", "stopped", "password_wait"}
+        waits = refusal.reason in {"locked_proof", "stopped", "browser_stopped", "password_wait"}
         return _page(refusal, 429 if waits else 422)
     page = found.sign_in.proof_for or url_for("home")
     found.sign_in.proof_for, found.sign_in.proved_at = None, at

@@ -75,12 +75,13 @@ def _spend(
     """Run a check within the budget, with its event; a pause ends pending sign-ins."""
     device = found.known_device
     refusal = throttle.guard(_budget(found), at, check)
+    if device is not None and refusal is not None and refusal.reason == "stopped":
+        db.session.delete(device)  # from now on it is a stranger like any other
+        refusal = Refusal("browser_stopped")
     result = "accepted" if refusal is None else f"refused: {refusal.reason}"
     events.record("second factor", found.account.id, at, factor=factor, result=result)
     if refusal is not None and refusal.is_closed:
         end_pending(found.account.id, device.id if device else None, at)
-        if device is not None and refusal.reason == "stopped":
-            db.session.delete(device)  # from now on it is a stranger like any other
     if refusal is not None:
         alarm.raise_for(found, refusal, at)
     return refusal

@@ -61,6 +61,9 @@ TEXTS: dict[str, LazyString] = {
     "stopped": lazy_gettext(
         "Too many wrong codes for this account. Codes are read only in a browser you used before."
     ),
+    "browser_stopped": lazy_gettext(
+        "Too many wrong codes in this browser. It is asked like a new one from now on."
+    ),
     "locked_proof": lazy_gettext("Too many wrong codes. Wait until %(time)s, then try again."),
     "too_many_mails": lazy_gettext(
         "We have sent you several codes. You can ask for another one at %(time)s."
@@ -100,7 +103,7 @@ class Refusal:
     @property
     def is_closed(self) -> bool:
         """Whether no code was read at all."""
-        return self.reason in {"locked", "stopped"}
+        return self.reason in {"locked", "stopped", "browser_stopped"}
 
     @property
     def is_clock(self) -> bool:

@@ -7,7 +7,7 @@ from flask import g
 from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select
 
 from db import db
-from mail.messages import Message
+from mail.message import Message
 from mail.outbox import Outbox, columns_of
 
 SAME_CODE_WAIT = timedelta(seconds=60)

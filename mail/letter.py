@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 
-from mail.messages import Message
+from mail.message import Message
 
 
 def domain() -> str:

@@ -5,53 +5,12 @@ which values the gallery and the lint look at it, beside those that all messages
 (samples.py). Its two templates have the function's name.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from email.utils import parseaddr
-from html import escape
-from typing import Any, TypeVar
 
-from flask import current_app, render_template
+from flask import current_app
 from flask_babel import gettext
 
-import client
-from mail import inline
-
-RECIPIENT = "[[recipient]]"
-"""Stands for the address in a message that nobody's address is on yet."""
-MESSAGES: dict[str, Callable[..., "Message"]] = {}
-"""Every message by its kind."""
-SAMPLES: dict[str, dict[str, Any]] = {}
-"""What `@sampled` says, by kind."""
-Makes = TypeVar("Makes", bound=Callable[..., "Message"])
-
-
-@dataclass(frozen=True)
-class Message:
-    """A mail as it is written, before anybody's address is on it."""
-
-    kind: str
-    subject: str
-    text: str = field(repr=False)
-    html: str = field(repr=False)
-    unsubscribe: str = ""
-
-    def to(self, recipient: str) -> "Message":
-        """Return it with the address of whoever gets it."""
-        text = self.text.replace(RECIPIENT, recipient)
-        return replace(self, text=text, html=self.html.replace(RECIPIENT, escape(recipient)))
-
-
-def sampled(**values: Any) -> Callable[[Makes], Makes]:
-    """Declare a message: a tuple or dict of values gives a sample each, the first the usual one."""
-
-    def declare(makes: Makes) -> Makes:
-        MESSAGES[makes.__name__] = makes
-        SAMPLES[makes.__name__] = values
-        return makes
-
-    return declare
+from mail.message import Message, sampled, written
 
 
 @sampled(purpose={"usual": "sign in", "to confirm an address": "confirm"})
@@ -60,7 +19,7 @@ def verification_code(
 ) -> Message:
     """The person asked for a code, to confirm a backup address or to sign in."""
     subject = gettext("Your code for %(issuer)s", issuer=current_app.config["ISSUER"])
-    return _message(
+    return written(
         "verification_code", subject, at, name=name, code=code, ends_at=ends_at, purpose=purpose
     )
 
@@ -72,95 +31,130 @@ def two_factor_on(name: str, label: str, way: str, at: datetime) -> Message:
         "Two-factor authentication is on for %(issuer)s",
         issuer=current_app.config["ISSUER"],
     )
-    return _message("two_factor_on", subject, at, name=name, label=label, way=way)
+    return written("two_factor_on", subject, at, name=name, label=label, way=way)
 
 
 @sampled()
 def wrong_code(name: str, at: datetime) -> Message:
     """Somebody typed a wrong code after the right password, in an unknown browser."""
-    return _message("wrong_code", gettext("A wrong code after your password"), at, name=name)
+    return written("wrong_code", gettext("A wrong code after your password"), at, name=name)
 
 
 @sampled(until={"usual": "soon", "no end": None})
 def sign_in_paused(name: str, until: datetime | None, at: datetime) -> Message:
     """There were too many wrong codes: none is read for a time, or until somebody unlocks."""
-    return _message("sign_in_paused", gettext("Sign-in is paused"), at, name=name, until=until)
+    return written("sign_in_paused", gettext("Sign-in is paused"), at, name=name, until=until)
 
 
 @sampled(left={"usual": 7, "three left": 3, "one left": 1})
 def backup_code_used(name: str, left: int, at: datetime) -> Message:
     """A backup code was used, and others are left."""
-    return _message("backup_code_used", gettext("A backup code was used"), at, name=name, left=left)
+    return written("backup_code_used", gettext("A backup code was used"), at, name=name, left=left)
 
 
 @sampled()
 def last_backup_code_used(name: str, at: datetime) -> Message:
     """The last backup code was used."""
     subject = gettext("Your last backup code was used")
-    return _message("last_backup_code_used", subject, at, name=name)
+    return written("last_backup_code_used", subject, at, name=name)
 
 
 @sampled()
 def new_backup_codes(name: str, at: datetime) -> Message:
     """New backup codes were made; the old ones are dead."""
-    return _message("new_backup_codes", gettext("You have new backup codes"), at, name=name)
+    return written("new_backup_codes", gettext("You have new backup codes"), at, name=name)
 
 
 @sampled()
 def backup_email_used(name: str, at: datetime) -> Message:
     """A code mailed to the backup address was used."""
-    return _message("backup_email_used", gettext("Your backup email was used"), at, name=name)
+    return written("backup_email_used", gettext("Your backup email was used"), at, name=name)
 
 
 @sampled()
 def backup_email_added(name: str, address: str, at: datetime) -> Message:
     """A backup address was confirmed where there was none."""
     subject = gettext("A backup email was added")
-    return _message("backup_email_added", subject, at, name=name, address=address)
+    return written("backup_email_added", subject, at, name=name, address=address)
 
 
 @sampled()
 def backup_email_changed(name: str, address: str, at: datetime) -> Message:
     """Another backup address was confirmed; the old one is told as well."""
     subject = gettext("Your backup email was changed")
-    return _message("backup_email_changed", subject, at, name=name, address=address)
+    return written("backup_email_changed", subject, at, name=name, address=address)
 
 
 @sampled()
 def new_trusted_device(name: str, at: datetime) -> Message:
     """A browser is trusted from now on."""
-    return _message("new_trusted_device", gettext("A new trusted device"), at, name=name)
+    return written("new_trusted_device", gettext("A new trusted device"), at, name=name)
 
 
 @sampled(old={"usual": "alex@example.com"})
 def authenticator_replaced(name: str, label: str, old: str, at: datetime) -> Message:
     """Another authenticator app was bound in place of the old one."""
     subject = gettext("Your authenticator app was replaced")
-    return _message("authenticator_replaced", subject, at, name=name, label=label, old=old)
+    return written("authenticator_replaced", subject, at, name=name, label=label, old=old)
 
 
-def _message(
-    kind: str, what: str, at: datetime, *, unsubscribe: str = "", **values: object
+@sampled()
+def two_factor_off(name: str, at: datetime) -> Message:
+    """The person turned two-factor authentication off."""
+    return written("two_factor_off", gettext("Two-factor authentication is off"), at, name=name)
+
+
+@sampled()
+def backup_email_removed(name: str, address: str, at: datetime) -> Message:
+    """A backup address was removed; it is told as well."""
+    subject = gettext("Your backup email was removed")
+    return written("backup_email_removed", subject, at, name=name, address=address)
+
+
+@sampled(
+    by={"usual": "Dora Dean", "by command": None},
+    reason={"usual": "Lost phone, no codes left; came to the office with a pass."},
+)
+def reset(name: str, by: str | None, reason: str, at: datetime) -> Message:
+    """An administrator, or an operator at the command line, took all factors of somebody away."""
+    subject = gettext("Two-factor authentication was reset")
+    return written("reset", subject, at, name=name, by=by, reason=reason)
+
+
+@sampled(must_from={"usual": "later", "no date": None})
+def reminder_soft(
+    name: str, organisation: str, must_from: datetime | None, unsubscribe: str, at: datetime
 ) -> Message:
-    """Render both parts of a message from its two templates, with the common facts.
-
-    The time in the subject keeps mails of one kind apart in a list of mails.
-    """
-    browser, system = client.browser_and_system() if client.is_known() else ("", "")
-    config = current_app.config
-    facts = {
-        "what": what,
-        "at": at,
-        "browser": browser,
-        "system": system,
-        "issuer": config["ISSUER"],
-        "base_url": config["BASE_URL"],
-        "sender": parseaddr(config["MAIL_DEFAULT_SENDER"])[1],
-        "recipient": RECIPIENT,
-        "unsubscribe": unsubscribe,
-    }
-    subject = gettext("%(what)s (%(time)s)", what=what, time=f"{at:%-d %b, %H:%M} UTC")
-    text, html = (
-        render_template(f"mail/{kind}.{end}", **facts, **values) for end in ("txt", "html")
+    """Weekly, while an organisation asks softly for two-factor authentication."""
+    return written(
+        "reminder_soft",
+        gettext("Set up two-factor authentication soon"),
+        at,
+        unsubscribe=unsubscribe,
+        name=name,
+        organisation=organisation,
+        must_from=must_from,
     )
-    return Message(kind, subject, inline.tidy(text), inline.styled(html), unsubscribe)
+
+
+@sampled()
+def reminder_hard(name: str, organisation: str, at: datetime) -> Message:
+    """Daily, while an organisation demands two-factor authentication of somebody without it."""
+    subject = gettext("Set up two-factor authentication now")
+    return written("reminder_hard", subject, at, name=name, organisation=organisation)
+
+
+@sampled()
+def password_reset(name: str, link: str, ends_at: datetime, at: datetime) -> Message:
+    """Somebody forgot the password and asked for a link to a page that changes it."""
+    subject = gettext("Choose a new password")
+    return written("password_reset", subject, at, name=name, link=link, ends_at=ends_at)
+
+
+@sampled()
+def invitation(name: str, organisation: str, link: str, ends_at: datetime, at: datetime) -> Message:
+    """An administrator added somebody, who is to choose a first password."""
+    subject = gettext("You are invited to %(issuer)s", issuer=current_app.config["ISSUER"])
+    return written(
+        "invitation", subject, at, name=name, organisation=organisation, link=link, ends_at=ends_at
+    )

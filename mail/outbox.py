@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
 from db import Model, db
-from mail.messages import Message
+from mail.message import Message
 
 PURPOSE = "outbox"
 

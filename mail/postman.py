@@ -65,8 +65,12 @@ def _deliver_within(app: Flask, ids: Iterable[int], looks: bool) -> None:
 
 
 def due(at: datetime, most: int | None = None) -> list[int]:
-    """Return the mails that wait and whose time has come, the oldest first."""
-    found = select(Outbox.id).where(_waits(at)).order_by(Outbox.id).limit(most)
+    """Return the mails that wait and whose time has come, the oldest first.
+
+    A code is its own request's to send; left behind, it is only looked at to wipe it.
+    """
+    is_left = or_(Outbox.expires_at.is_(None), Outbox.expires_at <= at)
+    found = select(Outbox.id).where(_waits(at), is_left).order_by(Outbox.id).limit(most)
     ids = list(db.session.scalars(found))
     db.session.rollback()
     return ids

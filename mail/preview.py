@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, current_app, g, jsonify, request, url_for
+from flask_babel import gettext
 
 import addresses
 import keys
 import web
 from mail import samples, shown, smtp
-from mail.messages import MESSAGES
+from mail.message import MESSAGES
 from mail.samples import Sample
 from mail.shown import SCHEMES, Shown
 from mail.smtp import NotSent
@@ -100,14 +101,14 @@ def send(kind: str, sample: str) -> Response:
     try:
         address = addresses.canonical(request.form.get("address", ""))
     except addresses.AddressRefused:
-        return _sent(found, "That is no email address.", 422)
+        return _sent(found, gettext("That is no email address."), 422)
     if not current_app.config["MAIL_SERVER"]:
-        return _sent(found, "No mail server is set: ONWARD_MAIL_SERVER.", 422)
+        return _sent(found, gettext("No mail server is set: ONWARD_MAIL_SERVER."), 422)
     try:
         smtp.send(shown.of_sample(found, address).made)
     except NotSent as error:
-        return _sent(found, f"It was not sent: {error}.", 502)
-    return _sent(found, f"Sent to {address}.", 200)
+        return _sent(found, gettext("It was not sent: %(why)s.", why=error), 502)
+    return _sent(found, gettext("Sent to %(address)s.", address=address), 200)
 
 
 @bp.get("/version")

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import client
-from mail.messages import MESSAGES, SAMPLES, Message
+import mail.messages  # noqa: F401  # declares every message
+from mail.message import MESSAGES, SAMPLES, Message
 
 AT = datetime(2031, 5, 6, 12, 4, tzinfo=UTC)
 """The moment of all samples, so that their texts can be compared with stored ones."""
@@ -27,7 +28,10 @@ COMMON: dict[str, dict[str, Any]] = {
     "at": {"usual": AT},
     "ends_at": {"usual": AT + timedelta(minutes=10)},
     "soon": {"usual": AT + timedelta(minutes=30)},
+    "later": {"usual": AT + timedelta(days=14)},
     "code": {"usual": "048213"},
+    "link": {"usual": "http://127.0.0.1:5000/signin/reset/AbCdEfGhIjKlMnOpQrStUvWxYz-_"},
+    "unsubscribe": {"usual": "http://127.0.0.1:5000/help/unsubscribe/Mg.AbCdEfGhIjKlMnOp"},
     "label": {"usual": "alex@example.com #2"},
     "address": {"usual": "a•••@home.example"},
     "organisation": {
@@ -98,4 +102,4 @@ def _choices(kind: str, parameter: str) -> dict[str, Any]:
 
 def _moment(value: Any) -> Any:
     """Return the common moment that a word beside a message means, or the value itself."""
-    return COMMON[value]["usual"] if value in {"soon", "ends_at"} else value
+    return COMMON[value]["usual"] if value in {"soon", "later", "ends_at"} else value

@@ -12,7 +12,7 @@ from flask import current_app
 
 from mail.letter import letter
 from mail.lint import Finding, lint
-from mail.messages import Message
+from mail.message import Message
 from mail.samples import AT, RECIPIENT, Sample
 
 FILLER = "\u034f"

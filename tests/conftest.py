@@ -104,6 +104,26 @@ def carol(app: Flask) -> Person:
     return person
 
 
+def set_up_before_noon(
+    app: Flask,
+    noon: time_machine.Traveller,
+    name: str,
+    by_email: str = "",
+    earlier: datetime.timedelta = datetime.timedelta(minutes=10),
+) -> Person:
+    """Return somebody who set up a while before, signed out; the clock is at noon again."""
+    noon.move_to(NOON - earlier)
+    person = Person(app, f"{name}@example.com")
+    person.sign_in()
+    if by_email:
+        person.set_up_by_email(by_email)
+    else:
+        person.codes = person.set_up()
+    person.sign_out()
+    noon.move_to(NOON)
+    return person
+
+
 @pytest.fixture
 def rows(app: Flask) -> Callable[[str], list[tuple[object, ...]]]:
     """Read the database beside the application: `rows("SELECT …")`."""

@@ -29,12 +29,26 @@ def app_code(key: str, at: datetime | None = None, steps: int = 0) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+HOURS_26 = 26 * 120
+"""Steps both ways in which the set-up looks for a wrong clock."""
+
+
+def shown_within_26_hours(key: str, at: datetime | None = None) -> list[str]:
+    """Return what the app shows at each step from 26 hours ago to 26 hours ahead."""
+    start = int((at or datetime.now().astimezone()).timestamp()) - 30 * HOURS_26
+    command = ["oathtool", "--totp", "-b", key, "-N", f"@{start}", "-w", str(2 * HOURS_26)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
 def never_shown(key: str, at: datetime | None = None) -> str:
-    """Return six digits that the app shows at no moment within 27 hours: just wrong."""
-    start = int((at or datetime.now().astimezone()).timestamp()) - 27 * 3600
-    command = ["oathtool", "--totp", "-b", key, "-N", f"@{start}", "-w", str(2 * 27 * 120)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    """Return six digits that the app shows at no moment of that time: just wrong."""
+    shown = set(shown_within_26_hours(key, at))
     return next(code for code in map("{:06d}".format, range(10**6)) if code not in shown)
+
+
+def beside(code: str) -> str:
+    """Return a code of the same length that is not this one."""
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"
 
 
 def letters(app: Flask) -> list[EmailMessage]:

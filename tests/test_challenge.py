@@ -8,8 +8,18 @@ import pytest
 from flask import Flask
 from time_machine import Traveller
 
-from tests.conftest import NOON, add_person
-from tests.person import PASSWORD, Page, Person, app_code, letters, mailed_code, text_of
+from tests.conftest import NOON, add_person, set_up_before_noon
+from tests.person import (
+    PASSWORD,
+    Page,
+    Person,
+    app_code,
+    beside,
+    letters,
+    mailed_code,
+    never_shown,
+    text_of,
+)
 
 Rows = Callable[[str], list[tuple[object, ...]]]
 APP, BACKUP, MAILED = "/signin/code", "/signin/backup-code", "/signin/backup-email/code"
@@ -24,12 +34,7 @@ PAUSES = "SELECT locks, failures FROM throttles WHERE account_id = 3"
 @pytest.fixture
 def carol(app: Flask, noon: Traveller) -> Person:
     """Set up with backup codes ten minutes before noon; owes her code now."""
-    noon.move_to(NOON - timedelta(minutes=10))
-    person = Person(app, "carol@example.com")
-    person.sign_in()
-    person.codes = person.set_up()
-    person.sign_out()
-    noon.move_to(NOON)
+    person = set_up_before_noon(app, noon, "carol")
     person.sign_in()
     assert person.page.heading == "Enter your code"
     return person
@@ -38,26 +43,10 @@ def carol(app: Flask, noon: Traveller) -> Person:
 @pytest.fixture
 def bob(app: Flask, noon: Traveller) -> Person:
     """Set up with a backup email two hours before noon; owes his code now."""
-    noon.move_to(NOON - timedelta(hours=2))
-    person = Person(app, "bob@example.com")
-    person.sign_in()
-    person.set_up_by_email("bob@home.example")
-    person.sign_out()
-    noon.move_to(NOON)
+    person = set_up_before_noon(app, noon, "bob", "bob@home.example", timedelta(hours=2))
     person.sign_in()
     assert person.page.heading == "Enter your code"
     return person
-
-
-def wrong(right: str) -> str:
-    """Return a code that is not this one."""
-    return f"{(int(right) + 1) % 10 ** len(right):0{len(right)}d}"
-
-
-def not_of_app(person: Person) -> str:
-    """Return six digits that the app shows at no step near the present one."""
-    near = {app_code(person.key, steps=steps) for steps in range(-3, 4)}
-    return next(code for code in map("{:06d}".format, range(10)) if code not in near)
 
 
 # App code
@@ -294,7 +283,7 @@ def test_an_emailed_code_lets_in(bob: Person, app: Flask, rows: Rows) -> None:
 
 def test_a_wrong_emailed_code_is_refused(bob: Person, app: Flask, rows: Rows) -> None:
     bob.press(SEND)
-    page = bob.press(MAILED, code=wrong(mailed_code(app)))
+    page = bob.press(MAILED, code=beside(mailed_code(app)))
     assert (page.status, page.heading) == (422, "Check your email")
     assert rows(PASSED) == [(0,)]
 
@@ -441,7 +430,7 @@ def test_nobody_gets_mail_who_gave_no_backup_address(carol: Person, app: Flask) 
 def test_five_wrong_codes_of_all_kinds_pause_for_half_an_hour(carol: Person, rows: Rows) -> None:
     """S-090, S-094: the person is told how many tries are left, and then until when."""
     told = []
-    for path, code in [(APP, not_of_app(carol))] * 3 + [(BACKUP, "00000000")] * 2:
+    for path, code in [(APP, never_shown(carol.key))] * 3 + [(BACKUP, "00000000")] * 2:
         told.append(carol.press(path, code=code).error)
     assert ["left" in text for text in told] == [False, False, True, True, False]
     assert "You have 2 tries left." in told[2]
@@ -456,7 +445,7 @@ def test_five_wrong_codes_of_all_kinds_pause_for_half_an_hour(carol: Person, row
 
 def pause(person: Person) -> None:
     for _ in range(5):
-        person.press(APP, code=not_of_app(person))
+        person.press(APP, code=never_shown(person.key))
     assert person.page.heading == PAUSED
 
 
@@ -504,7 +493,7 @@ def test_after_a_pause_five_tries_begin_anew(carol: Person, noon: Traveller, row
     pause(carol)
     noon.shift(timedelta(minutes=30))
     carol.sign_in()
-    assert carol.press(APP, code=not_of_app(carol)).status == 422
+    assert carol.press(APP, code=never_shown(carol.key)).status == 422
     assert rows(FAILURES) == [(1,)]
     carol.press(APP, code=app_code(carol.key))
     assert rows(FAILURES) == [(0,)]
@@ -518,7 +507,7 @@ def test_neither_new_sign_ins_nor_other_places_begin_the_count_anew(
         browser = Person(carol.app, email)
         browser.sign_in()
         headers = {"X-Forwarded-For": f"192.0.2.{n}", "X-Real-IP": f"192.0.2.{n}"}
-        form = browser.page.hidden() | {"code": not_of_app(carol)}
+        form = browser.page.hidden() | {"code": never_shown(carol.key)}
         status = browser.client.post(APP, data=form, headers=headers).status_code
         assert status == (429 if n == 4 else 422)
         Person(carol.app, "alice@example.com").sign_in()
@@ -530,10 +519,10 @@ def test_an_older_cookie_does_not_bring_the_tries_back(carol: Person, rows: Rows
     saved = carol.client.get_cookie("onward")
     assert saved is not None
     for n in range(1, 5):
-        carol.press(APP, code=not_of_app(carol))
+        carol.press(APP, code=never_shown(carol.key))
         carol.client.set_cookie("onward", saved.value)
         assert rows(FAILURES) == [(n,)]
-    assert carol.press(APP, code=not_of_app(carol)).heading == PAUSED
+    assert carol.press(APP, code=never_shown(carol.key)).heading == PAUSED
 
 
 def test_sending_it_again_does_not_bring_the_tries_back(
@@ -541,7 +530,7 @@ def test_sending_it_again_does_not_bring_the_tries_back(
 ) -> None:
     """S-075."""
     bob.press(SEND)
-    bad = wrong(mailed_code(app))
+    bad = beside(mailed_code(app))
     for n in range(5):
         if n == 3:
             noon.shift(timedelta(seconds=61))
@@ -553,12 +542,12 @@ def test_sending_it_again_does_not_bring_the_tries_back(
 
 def test_a_success_ends_the_run_of_five(carol: Person, rows: Rows) -> None:
     for _ in range(4):
-        carol.press(APP, code=not_of_app(carol))
+        carol.press(APP, code=never_shown(carol.key))
     assert carol.press(APP, code=app_code(carol.key)).heading == IN
     assert rows(FAILURES) == [(0,)]
     carol.sign_out()
     carol.sign_in()
-    assert carol.press(APP, code=not_of_app(carol)).status == 422
+    assert carol.press(APP, code=never_shown(carol.key)).status == 422
 
 
 @pytest.mark.parametrize("password", ["wrong password", ""])

@@ -15,13 +15,14 @@ from factors import backup_codes, diagnosis, totp, void_record
 from factors.diagnosis import Record
 from factors.refusal import Refusal
 from factors.throttle import Throttle
-from tests.conftest import NOON
+from tests.conftest import NOON, set_up_before_noon
 from tests.person import Person, app_code, never_shown
 
 Rows = Callable[[str], list[tuple[object, ...]]]
 NOW = totp.step_at(NOON)
-RECORD = Record("alice@example.com #2", totp.new_secret())
-DEAD = Record("alice@example.com", totp.new_secret())
+RECORD = Record("alice@example.com #2", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+DEAD = Record("alice@example.com", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+"""Always the same, so that no code of theirs is another one's by chance."""
 
 
 @pytest.fixture
@@ -176,13 +177,7 @@ def test_the_last_tries_of_a_year_are_told() -> None:
 @pytest.fixture
 def two(app: Flask, noon: Traveller) -> list[Person]:
     """Carol and Bob, set up ten minutes ago and half signed in."""
-    noon.move_to(NOON - timedelta(minutes=10))
-    people = [Person(app, "carol@example.com"), Person(app, "bob@example.com")]
-    for person in people:
-        person.sign_in()
-        person.set_up()
-        person.sign_out()
-    noon.move_to(NOON)
+    people = [set_up_before_noon(app, noon, name) for name in ("carol", "bob")]
     for person in people:
         person.sign_in()
     return people

@@ -10,10 +10,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from accounts import gate
 from app import create_app
 from db import db
 from mail import preview
-from mail.messages import MESSAGES
+from mail.message import MESSAGES
 from tests.live import free_port
 from tests.person import Page
 from tests.test_mail_delivery import Box, server
@@ -122,6 +123,10 @@ def test_a_foreign_page_can_not_send_a_test(alone: Flask, gallery: FlaskClient) 
         assert answer.status_code == 403
 
 
+def test_the_gate_names_all_of_it(alone: Flask) -> None:
+    assert {name for name in alone.view_functions if name.startswith("gallery.")} == gate.GALLERY
+
+
 def test_it_is_no_part_of_an_installation(app: Flask) -> None:
     assert not [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/mail")]
     assert app.test_client().get("/mail/").status_code == 404
@@ -170,14 +175,3 @@ def test_a_development_run_shows_what_it_caught(
     assert client.get("/mail/caught/..%2f..%2fkeys").status_code == 404
     with made.app_context():
         db.engine.dispose()
-
-
-def test_the_command_serves_on_this_machine_only(
-    alone: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its port answers on the loopback address; the rest is Werkzeug's."""
-    served = []
-    monkeypatch.setattr("mail.commands.run_simple", lambda *a, **k: served.append(a[:2]))
-    made = create_app({"INSTANCE": alone.instance_path})
-    assert made.test_cli_runner().invoke(args=["mail", "preview", "--port", "5099"]).exit_code == 0
-    assert served == [("127.0.0.1", 5099)]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from time_machine import Traveller
 
-from tests.conftest import NOON, add_person
+from tests.conftest import NOON, add_person, set_up_before_noon
 from tests.person import PASSWORD, Page, Person, app_code, letters, never_shown, text_of
 
 Rows = Callable[[str], list[tuple[object, ...]]]
@@ -32,13 +32,7 @@ READ = "SELECT count(*) FROM events WHERE kind = 'second factor' AND result != '
 @pytest.fixture
 def carol(app: Flask, noon: Traveller) -> Person:
     """Set up ten minutes before noon, signed out; her browser has passed no second factor yet."""
-    noon.move_to(NOON - timedelta(minutes=10))
-    person = Person(app, "carol@example.com")
-    person.sign_in()
-    person.codes = person.set_up()
-    person.sign_out()
-    noon.move_to(NOON)
-    return person
+    return set_up_before_noon(app, noon, "carol")
 
 
 @pytest.fixture
@@ -217,7 +211,13 @@ def test_at_the_tenth_wrong_code_a_known_browser_is_a_stranger_again(
     page = guess_wrong(known, 1)
 
     assert (page.heading, page.status) == (PAUSED, 429)
+    assert (
+        page.error
+        == "Too many wrong codes in this browser. It is asked like a new one from now on."
+    )
+    assert "You can sign in again at once." in page.words
     assert rows(TRIES) == [(0, 0)]
+    assert kinds(known.app)[-1] == "A wrong code after your password"
     guess_wrong(known, 1)
     assert rows(TRIES) == [(1, 0)]
 

@@ -15,7 +15,7 @@ from flask import Flask
 
 from mail import messages, samples
 from mail.lint import lint
-from mail.messages import MESSAGES, Message
+from mail.message import MESSAGES, SAMPLES, Message
 from mail.reading import contrast, grade
 from mail.samples import Sample, samples_of
 from tests.test_house import ROOT
@@ -63,7 +63,7 @@ def test_every_function_that_makes_a_message_has_samples() -> None:
     made = {
         name
         for name, function in inspect.getmembers(messages, inspect.isfunction)
-        if inspect.signature(function).return_annotation is Message and not name.startswith("_")
+        if function.__module__ == messages.__name__
     }
     assert made == set(MESSAGES)
 
@@ -83,12 +83,12 @@ def test_a_message_without_a_sample_value_is_told(context: None) -> None:
     def about_a_horse(name: str, horse: str) -> Message:
         raise AssertionError(name, horse)
 
-    MESSAGES["about_a_horse"], messages.SAMPLES["about_a_horse"] = about_a_horse, {}
+    MESSAGES["about_a_horse"], SAMPLES["about_a_horse"] = about_a_horse, {}
     try:
         with pytest.raises(samples.NoSample, match="about_a_horse has no sample for 'horse'"):
             samples_of("about_a_horse")
     finally:
-        del MESSAGES["about_a_horse"], messages.SAMPLES["about_a_horse"]
+        del MESSAGES["about_a_horse"], SAMPLES["about_a_horse"]
 
 
 @pytest.mark.parametrize("kind", MESSAGES)

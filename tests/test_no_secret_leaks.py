@@ -18,7 +18,7 @@ from accounts.models import Account, SignIn
 from accounts.visitor import Visitor
 from db import Model, db
 from factors.authenticator import Authenticator
-from mail.messages import Message
+from mail.message import Message
 from tests.person import PASSWORD, Person, app_code, letters, mailed_code, text_of
 from wizard.wizard import Wizard
 

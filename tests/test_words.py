@@ -13,7 +13,7 @@ from jinja2 import nodes
 
 from factors.refusal import TEXTS
 from wizard.pages import WHAT_HAPPENED
-from wizard.steps import STAGES
+from wizard.progress import STAGES
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = sorted(f for f in (ROOT / "templates").rglob("*.*") if f.is_file())

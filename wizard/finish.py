@@ -11,7 +11,7 @@ from factors import backup_codes
 from factors.authenticator import Authenticator
 from factors.backup_email import BackupEmail
 from mail import messages, outbox
-from mail.messages import Message
+from mail.message import Message
 from wizard.wizard import Kind, Wizard
 
 NEW_APP = {Kind.SET_UP, Kind.AUTHENTICATOR}
@@ -53,12 +53,13 @@ def _told(
     name, email, label = found.account.name, found.account.email, wizard.label or ""
     if wizard.kind is Kind.SET_UP:
         yield messages.two_factor_on(name, label, _way(wizard), at), email
-    elif wizard.kind is Kind.AUTHENTICATOR and found.authenticator is not None:
+        return
+    if wizard.kind is Kind.AUTHENTICATOR and found.authenticator is not None:
         old = found.authenticator.label
         yield messages.authenticator_replaced(name, label, old, at), email
-    elif wizard.kind is Kind.CODES:
+    if wizard.step == "codes":
         yield messages.new_backup_codes(name, at), email
-    elif wizard.address is not None:
+    if wizard.step == "email_code" and wizard.address is not None:
         shown = masked(wizard.address)
         if old_address is None:
             yield messages.backup_email_added(name, shown, at), email

@@ -6,7 +6,8 @@ from flask_babel import LazyString, lazy_gettext
 import web
 from accounts.visitor import Visitor
 from factors.refusal import Refusal
-from wizard.steps import STEPS, progress
+from wizard.progress import progress
+from wizard.steps import STEPS
 from wizard.tickets import EntryTicket
 from wizard.wizard import IDLE, Kind, Reason, Wizard
 

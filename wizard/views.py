@@ -14,10 +14,10 @@ from accounts.visitor import me
 from db import db, writes
 from factors.refusal import Refusal
 from mail import postman
-from wizard import pages, tickets, turns
+from wizard import pages, returns, starts, tickets, turns
+from wizard.answers import Answer, Asked, Outcome
 from wizard.forms import StepForm
 from wizard.moves import is_current, live, void_where
-from wizard.turns import Answer, Asked, Outcome
 from wizard.wizard import Kind, Reason, Wizard
 
 bp = Blueprint("wizard", __name__, url_prefix="/setup")
@@ -42,7 +42,7 @@ def show(kind: str) -> Response:
     has_app = found.authenticator is not None
     if _changes_nothing():
         return pages.introduction(wanted, found)
-    ended = turns.loaded(found.account.id, clock.now())
+    ended = returns.loaded(found.account.id, clock.now())
     db.session.commit()
     fits = (wanted is Kind.SET_UP) != has_app
     if ended is not None and (fits or (ended.kind is Kind.SET_UP) != has_app):
@@ -58,7 +58,7 @@ def submit() -> Response:
     asked = Asked(me(), by_htmx, None if by_htmx else secrets.token_hex(16), clock.now())
     ticket, entry = tickets.read(form.ticket.data), tickets.read_entry(form.entry.data)
     if asked.found.is_spent:
-        replayed = turns.replay_finish(ticket, asked)
+        replayed = returns.replay_finish(ticket, asked)
         if replayed is None:
             return web.turn_away(url_for("signin.show"), 401)
         asked.found.keep(asked.found.token)
@@ -77,11 +77,11 @@ def submit() -> Response:
 def _start(entry: tickets.EntryTicket, asked: Asked) -> Outcome:
     """Start; whoever loses a race of two starts finds the winner's wizard."""
     try:
-        outcome = turns.start(entry, asked)
+        outcome = starts.start(entry, asked)
         db.session.flush()
     except IntegrityError:
         db.session.rollback()
-        outcome = turns.start(entry, asked)
+        outcome = starts.start(entry, asked)
     return outcome
 
 
@@ -177,7 +177,7 @@ def resume() -> Response:
     proof = tickets.read_proof(StepForm.posted().proof.data)
     if proof is None or not web.is_fragment():
         return pages.out_of_date()
-    outcome = turns.resume(proof, Asked(me(), True, None, clock.now()))
+    outcome = returns.resume(proof, Asked(me(), True, None, clock.now()))
     db.session.commit()
     return _answer(outcome)
 
@@ -204,7 +204,7 @@ def unreadable(error: keys.SealBroken) -> Response:
     """Void a set-up whose secret does not open, and let the person start again (S-160)."""
     db.session.rollback()
     current_app.logger.error("%s: account %s", error, me().account.id)
-    ended = turns.loaded(me().account.id, clock.now(), Reason.UNREADABLE)
+    ended = returns.loaded(me().account.id, clock.now(), Reason.UNREADABLE)
     db.session.commit()
     return pages.out_of_date() if ended is None else pages.restart(ended, me(), 409)
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -109,6 +110,15 @@ def test_one_goes_through_all_views(gallery: Gallery, page: Page) -> None:
         page.get_by_role("link", name="Download as .eml").click()
     assert download.value.suggested_filename == "verification_code-right-to-left.eml"
     assert foreign == []
+
+
+def test_it_answers_on_this_machine_only(gallery: Gallery) -> None:
+    """Bound to one loopback address: not even another one of the same machine reaches it."""
+    port = int(gallery.url.rpartition(":")[2].partition("/")[0])
+    for address, is_open in (("127.0.0.1", True), ("127.0.0.2", False)):
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            assert (probe.connect_ex((address, port)) == 0) == is_open
 
 
 def test_it_fits_a_phone(gallery: Gallery, page: Page) -> None:
