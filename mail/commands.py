@@ -53,4 +53,4 @@ def preview_command(port: int) -> None:
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own way
     preview.open_alone(app)
     click.echo(f"The gallery of mails: http://127.0.0.1:{port}/mail/ (end it with Ctrl+C)")
-    run_simple("127.0.0.1", port, app, use_reloader=True, threaded=True)
+    run_simple("127.0.0.1", port, app, use_reloader=True, reloader_interval=3, threaded=True)
