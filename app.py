@@ -21,7 +21,17 @@ import serving
 import settings
 import sweeper
 import web
-from accounts import challenge, gate, proof, security, signin, unsubscribe, visitor
+from accounts import (
+    challenge,
+    gate,
+    passwords,
+    proof,
+    security,
+    signin,
+    turning_off,
+    unsubscribe,
+    visitor,
+)
 from db import alembic, db
 from mail import postman, preview, smtp
 from wizard import views as wizard_views
@@ -32,6 +42,8 @@ BLUEPRINTS = (
     challenge.bp,
     proof.bp,
     security.bp,
+    turning_off.bp,
+    passwords.bp,
     unsubscribe.bp,
     wizard_views.bp,
 )

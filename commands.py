@@ -11,7 +11,7 @@ import addresses
 import clock
 import demo
 import installation
-from accounts import events, password
+from accounts import enforcement_commands, events, password
 from accounts.models import Account, Enforcement, Membership, Organisation, Role
 from db import db
 from factors import throttle
@@ -120,12 +120,14 @@ def doctor_command() -> None:
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
+    organisations.add_command(enforcement_commands.set_command)
     for command in (
         init_command,
         organisations,
         accounts,
         doctor_command,
         mail_commands.group,
+        enforcement_commands.remind_command,
         demo.command,
     ):
         app.cli.add_command(command)

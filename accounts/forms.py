@@ -19,6 +19,13 @@ class CodeForm(BodyForm):
     trust = BooleanField()
 
 
+class PasswordForm(BodyForm):
+    """The old password, where there is one, and the new one."""
+
+    old = OnceField()
+    new = OnceField()
+
+
 class ProofForm(BodyForm):
     """A code or the password."""
 

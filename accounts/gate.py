@@ -8,12 +8,12 @@ from sqlalchemy import update
 
 import clock
 import web
+from accounts import nudge
 from accounts.models import SignIn
 from accounts.visitor import Visitor, visitor
 from db import db
 
 SEEN_EVERY_SECONDS = 60
-NEVER_NEXT = ("/setup", "/signin", "/signout")
 
 
 class Verdict(StrEnum):
@@ -23,6 +23,7 @@ class Verdict(StrEnum):
     REPLAY = "replay"
     CHALLENGE = "challenge"
     SET_UP = "set_up"
+    NUDGE = "nudge"
     OPEN = "open"
 
 
@@ -40,6 +41,12 @@ EVERYBODY = {
     "favicon",
     "help_page",
     "signin.sign_out",
+    "passwords.forgot",
+    "passwords.mail_link",
+    "passwords.show_link",
+    "passwords.open_link",
+    "passwords.new",
+    "passwords.choose",
     "unsubscribe.show",
     *FOREIGN_POST,
     *GALLERY,
@@ -77,19 +84,27 @@ LISTS: dict[Verdict, set[str]] = {
         "proof.submit",
     },
 }
-"""What may be entered below `open`; whatever is not listed is denied."""
+LISTS[Verdict.NUDGE] = LISTS[Verdict.SET_UP] | {"wizard.not_now"}
+"""What may be entered below `open`; whatever is not listed is denied.
+
+At `nudge` everything else is open too, but a page load is answered by the prompt."""
 
 HOME = {
     Verdict.ANONYMOUS: "signin.show",
     Verdict.REPLAY: "signin.show",
     Verdict.CHALLENGE: "challenge.show",
     Verdict.SET_UP: "wizard.required",
+    Verdict.NUDGE: "security.show",
     Verdict.OPEN: "security.show",
 }
 """The page of each verdict."""
 
 ONLY_BELOW_OPEN = LISTS[Verdict.CHALLENGE] - EVERYBODY
 """Pages that somebody fully signed in has no use for."""
+
+
+FULL = {Verdict.NUDGE, Verdict.OPEN}
+"""Whoever has signed in fully and need not set up."""
 
 
 def verdict(found: Visitor | None, at: datetime) -> Verdict:
@@ -100,9 +115,10 @@ def verdict(found: Visitor | None, at: datetime) -> Verdict:
         return Verdict.REPLAY
     if found.owes_second_factor(at):
         return Verdict.CHALLENGE if found.sign_in.is_waiting(at) else Verdict.ANONYMOUS
-    if found.asked_by is not None and found.authenticator is None:
-        return Verdict.SET_UP
-    return Verdict.OPEN
+    asked = found.demand(at)
+    if asked is None:
+        return Verdict.OPEN
+    return Verdict.SET_UP if asked.is_must else Verdict.NUDGE
 
 
 def home_of(found: Visitor | None, at: datetime) -> str:
@@ -122,14 +138,14 @@ def check() -> Response | None:
     found, at = visitor(), clock.now()
     g.passed = found
     given = verdict(found, at)
-    if given is Verdict.OPEN:
-        if request.endpoint in ONLY_BELOW_OPEN:
-            return web.go(url_for(HOME[given]))
+    if given in FULL and request.endpoint in ONLY_BELOW_OPEN:
+        return web.go(url_for(HOME[given]))
+    if given is Verdict.OPEN or request.endpoint in LISTS[given]:
         return None
-    if request.endpoint in LISTS[given]:
-        return None
-    if given is Verdict.ANONYMOUS:
-        _remember_next()
+    if given is Verdict.NUDGE:
+        return nudge.interrupt(found) if found is not None else None
+    if given is Verdict.ANONYMOUS and (path := nudge.asked_page()) is not None:
+        session["next"] = path
     return web.turn_away(url_for(HOME[given]), 403 if given is Verdict.SET_UP else 401)
 
 
@@ -156,13 +172,6 @@ def note_seen(response: Response) -> Response:
         db.session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=at))
         db.session.commit()
     return response
-
-
-def _remember_next() -> None:
-    """Keep where somebody wanted to go; never a wizard or action page (S-150)."""
-    path = request.full_path.removesuffix("?")
-    if request.method == "GET" and web.is_safe_path(path) and not path.startswith(NEVER_NEXT):
-        session["next"] = path
 
 
 def init_app(app: Flask) -> None:

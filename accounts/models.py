@@ -61,7 +61,7 @@ class Account(Model):
         return record_label(self.email, self.records_issued + 1)
 
     @classmethod
-    def create(cls, email: str, name: str, password_hash: str, at: datetime) -> "Account":
+    def create(cls, email: str, name: str, password_hash: str | None, at: datetime) -> "Account":
         """Add a person with their throttle. `email` is canonical already."""
         account = cls(
             email=email,
@@ -88,6 +88,10 @@ class Organisation(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     enforcement: Mapped[Enforcement] = mapped_column(choice(Enforcement))
+    hard_from: Mapped[datetime | None]
+    """When soft becomes hard."""
+    grace_days: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Days that each member has, from joining on, before it is a must."""
     created_at: Mapped[datetime]
 
 
@@ -98,6 +102,8 @@ class Membership(Model):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     role: Mapped[Role] = mapped_column(choice(Role))
+    since: Mapped[datetime] = mapped_column(default=clock.now)
+    """When the person's own clock began: stored once, never renewed."""
 
 
 class SignIn(Model):
@@ -117,6 +123,8 @@ class SignIn(Model):
     proved_at: Mapped[datetime | None]
     proof_for: Mapped[str | None]
     next_path: Mapped[str | None]
+    let_through: Mapped[str | None]
+    """The one page that "Not now" opens."""
     device_id: Mapped[int | None] = mapped_column(
         ForeignKey("trusted_devices.id", ondelete="SET NULL")
     )
@@ -176,6 +184,16 @@ def end_pending(account_id: int, device_id: int | None, at: datetime) -> None:
             SignIn.device_id.is_not_distinct_from(device_id),
             SignIn.ended_at.is_(None),
         )
+        .values(ended_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def end_all(account_id: int, at: datetime) -> None:
+    """End every sign-in of a person, half ones too."""
+    db.session.execute(
+        update(SignIn)
+        .where(SignIn.account_id == account_id, SignIn.ended_at.is_(None))
         .values(ended_at=at)
         .execution_options(synchronize_session=False)
     )

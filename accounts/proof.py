@@ -54,16 +54,21 @@ def submit() -> Response:
 def prove(found: Visitor, form: ProofForm, at: datetime) -> Refusal | None:
     """Return why this is no proof that the visitor is who they say, or None."""
     if found.authenticator is None:
-        return _by_password(found, form.password.data or "", at)
-    is_backup = len(digits(form.code.data)) == backup_codes.DIGITS
+        return by_password(found, form.password.data or "", at)
+    return by_code(found, form.code.data, at)
+
+
+def by_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
+    """Spend an app code or a backup code, or say why not."""
+    is_backup = len(digits(typed)) == backup_codes.DIGITS
     spend = second_factor.backup_code if is_backup else second_factor.app_code
-    refusal = spend(found, form.code.data, at)
+    refusal = spend(found, typed, at)
     if refusal is not None and refusal.reason == "locked":
         return Refusal("locked_proof", refusal.values)
     return refusal
 
 
-def _by_password(found: Visitor, secret: str, at: datetime) -> Refusal | None:
+def by_password(found: Visitor, secret: str, at: datetime) -> Refusal | None:
     """Check the password without an open transaction, within the budget of this browser."""
     account = found.account
     device = trusted_device.recognise(account.id, cookies.device_token(request), at)

@@ -15,7 +15,7 @@ from accounts.visitor import Visitor
 from db import db
 from factors import backup_codes, throttle, trusted_device
 from factors.authenticator import Authenticator
-from factors.backup_email import BackupEmail, EmailCode
+from factors.backup_email import SIGN_IN, BackupEmail, EmailCode
 from factors.refusal import Refusal
 from factors.throttle import Throttle, Tries
 from factors.trusted_device import TrustedDevice
@@ -56,11 +56,13 @@ def backup_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | No
     return refusal
 
 
-def email_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
-    """Spend the code mailed for this pending sign-in."""
+def email_code(
+    found: Visitor, typed: str | None, at: datetime, purpose: str = SIGN_IN
+) -> Refusal | None:
+    """Spend the code mailed to this sign-in for this purpose (S-074)."""
     if malformed := EMAIL.refusal(typed):
         return malformed
-    newest = newest_email_code(found)
+    newest = newest_email_code(found, purpose)
     if newest is None:
         return Refusal("email_unknown")
     refusal = _spend(found, "backup email", at, lambda: newest.consume(typed, at))
@@ -94,32 +96,36 @@ def _budget(found: Visitor) -> Tries:
     return throttle.locked(Throttle, found.account.id)
 
 
-def newest_email_code(found: Visitor) -> EmailCode | None:
-    """Return the newest code mailed for this pending sign-in."""
+def newest_email_code(found: Visitor, purpose: str) -> EmailCode | None:
+    """Return the newest unused code mailed to this sign-in for this purpose."""
     return db.session.scalar(
         select(EmailCode)
-        .where(EmailCode.sign_in_id == found.sign_in.id, EmailCode.used_at.is_(None))
+        .where(
+            EmailCode.sign_in_id == found.sign_in.id,
+            EmailCode.purpose == purpose,
+            EmailCode.used_at.is_(None),
+        )
         .order_by(EmailCode.id.desc())
         .limit(1)
     )
 
 
-def mail_code(found: Visitor, at: datetime) -> Refusal | None:
-    """Put a code for this pending sign-in into the outbox; within its life the same one."""
+def mail_code(found: Visitor, at: datetime, purpose: str = SIGN_IN) -> Refusal | None:
+    """Put a code for this sign-in into the outbox; within its life the same one."""
     address = BackupEmail.address_of(found.account.id)
     if address is None:
         return Refusal("no_more_mails")
-    code = newest_email_code(found)
+    code = newest_email_code(found, purpose)
     if code is None or at >= code.ends_at:
-        code = EmailCode.issue(found.account.id, found.sign_in.id, at)
+        code = EmailCode.issue(found.account.id, found.sign_in.id, at, purpose)
     return code_mail.put(
         found.account,
         address,
         code.code,
         code.made_at,
         code.nonce,
-        purpose="sign in",
-        series=f"sign-in {found.sign_in.id}",
+        purpose=purpose,
+        series=f"{purpose} {found.sign_in.id}",
         at=at,
     )
 

@@ -17,7 +17,7 @@ from accounts.forms import SignInForm
 from accounts.models import Account, SignIn
 from accounts.visitor import Visitor
 from db import db
-from factors import trusted_device
+from factors import backup_codes, trusted_device
 from factors.refusal import Refusal
 from factors.throttle import Throttle
 from factors.trusted_device import TrustedDevice
@@ -162,11 +162,15 @@ def _note_device(found: Visitor, at: datetime) -> None:
 
 
 def landing(found: Visitor, at: datetime) -> str:
-    """Return where a sign-in leads now: to what it still owes, or where it wanted to go."""
+    """Return where a sign-in leads now: to what it still owes, or where it wanted to go.
+
+    Few backup codes are told first, on the person's own page, which leads on from there.
+    """
     target = found.sign_in.next_path
-    if gate.verdict(found, at) is gate.Verdict.OPEN and web.is_safe_path(target):
-        return str(target)
-    return gate.home_of(found, at)
+    may_go_on = gate.verdict(found, at) in gate.FULL and web.is_safe_path(target)
+    if not may_go_on or backup_codes.run_low(found.account.id):
+        return gate.home_of(found, at)
+    return str(target)
 
 
 def _page(refusal: Refusal | None, email: str, status: int) -> Response:

@@ -18,9 +18,9 @@ bp = Blueprint("unsubscribe", __name__)
 PURPOSE = "unsubscribe"
 
 
-def link(account: Account) -> str:
+def link(account_id: int) -> str:
     """Return the address that ends a person's reminders."""
-    return f"{current_app.config['BASE_URL'].rstrip('/')}/help/unsubscribe/{_signed(account.id)}"
+    return f"{current_app.config['BASE_URL'].rstrip('/')}/help/unsubscribe/{_signed(account_id)}"
 
 
 @bp.get("/help/unsubscribe/<token>")

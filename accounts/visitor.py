@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from flask import request, session
 from flask_login import LoginManager, current_user, login_user, logout_user
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 
 import clock
 import keys
@@ -19,12 +20,15 @@ from accounts.models import (
     SignIn,
     renewed,
 )
+from accounts.policy import Demand, Policy, demand
 from db import UTCDateTime, db
 from factors.authenticator import Authenticator
 from factors.trusted_device import TrustedDevice
 
 REPLAYABLE = "wizard.submit"
 """The one endpoint that a spent token may ask, for the answer that renewed it."""
+SSO = "sso"
+"""How the first factor of a sign-in by SSO begins."""
 
 
 @dataclass(eq=False)
@@ -35,7 +39,7 @@ class Visitor:
     account: Account
     authenticator: Authenticator | None
     device: TrustedDevice | None
-    asked_by: str | None
+    policies: tuple[Policy, ...]
     token: str = field(repr=False)
     is_spent: bool = False
     new_device_token: str | None = field(default=None, repr=False)
@@ -56,9 +60,21 @@ class Visitor:
         """Tell whether a bound authenticator still waits for its code in this sign-in."""
         if self.authenticator is None or self.sign_in.second_at is not None:
             return False
+        if self.is_by_sso:
+            return False
         if self.device is None:
             return True
         return not self.device.is_trusted(self.authenticator.id, self.account.password_at, at)
+
+    def demand(self, at: datetime) -> Demand | None:
+        """Return what organisations ask of this sign-in; one by SSO is exempt, the person not."""
+        if self.authenticator is not None or self.is_by_sso:
+            return None
+        return demand(self.policies, at)
+
+    @property
+    def is_by_sso(self) -> bool:
+        return self.sign_in.first_factor.startswith(SSO)
 
     @property
     def known_device(self) -> TrustedDevice | None:
@@ -86,30 +102,34 @@ def me() -> Visitor:
     return found
 
 
-def _asked_by() -> ScalarSelect[str]:
-    return (
-        select(func.min(Organisation.name))
-        .join(Membership, Membership.organisation_id == Organisation.id)
-        .where(
-            Membership.account_id == Account.id,
-            Organisation.enforcement == Enforcement.HARD,
-        )
-        .correlate(Account)
-        .scalar_subquery()
-    )
-
-
 @cache
-def _query(spent: bool) -> Select[SignIn, Account, Authenticator, TrustedDevice, str]:
-    """Return the one SELECT of the gate; composed once: that costs more than a run."""
+def _query(spent: bool) -> Select[*tuple[Any, ...]]:
+    """Return the one SELECT of the gate, a row for each organisation of the person.
+
+    Composed once: that costs more than a run. What follows from the organisations'
+    dated facts is computed by policy.py, not in SQL.
+    """
+    asks = Organisation.enforcement != Enforcement.OFF
     return (
-        select(SignIn, Account, Authenticator, TrustedDevice, _asked_by())
+        select(
+            SignIn,
+            Account,
+            Authenticator,
+            TrustedDevice,
+            Organisation.name,
+            Organisation.enforcement,
+            Organisation.hard_from,
+            Organisation.grace_days,
+            Membership.since,
+        )
         .join(Account, Account.id == SignIn.account_id)
         .outerjoin(
             Authenticator,
             (Authenticator.account_id == Account.id) & Authenticator.revoked_at.is_(None),
         )
         .outerjoin(TrustedDevice, TrustedDevice.id == SignIn.device_id)
+        .outerjoin(Membership, Membership.account_id == Account.id)
+        .outerjoin(Organisation, and_(Organisation.id == Membership.organisation_id, asks))
         .where(_has_token(spent))
     )
 
@@ -139,8 +159,12 @@ def _find(hashed: str, token: str, since: datetime | None = None) -> Visitor | N
     values = {"hashed": hashed} | ({"since": since} if spent else {})
     if request.method == "POST" and db.engine.dialect.name != "sqlite":
         db.session.execute(_lock(spent), values)
-    row = db.session.execute(_query(spent), values).one_or_none()
-    return None if row is None else Visitor(*row, token=token)
+    rows = db.session.execute(_query(spent), values).all()
+    if not rows:
+        return None
+    policies = tuple(Policy(*row[4:]) for row in rows if row[4] is not None)
+    sign_in, account, authenticator, device = rows[0][:4]
+    return Visitor(sign_in, account, authenticator, device, policies, token)
 
 
 def load(token: str) -> Visitor | None:

@@ -15,6 +15,8 @@ from factors.typed import BACKUP, digits
 COUNT = 10
 DIGITS = BACKUP.digits
 SALT_BYTES = 16
+FEW = 3
+"""Codes left from which on their owner is told to make new ones."""
 
 
 class BackupCode(Model):
@@ -45,11 +47,7 @@ def shown(code: str) -> str:
 
 def issue(account_id: int, codes: list[str], at: datetime) -> None:
     """Make these the codes of the account; older ones are void at once (S-063)."""
-    db.session.execute(
-        update(BackupCode)
-        .where(BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None))
-        .values(replaced_at=at)
-    )
+    revoke(account_id, at)
     salt = secrets.token_bytes(SALT_BYTES)
     rows = [
         {
@@ -61,6 +59,15 @@ def issue(account_id: int, codes: list[str], at: datetime) -> None:
         for c in codes
     ]
     db.session.execute(insert(BackupCode), rows)
+
+
+def revoke(account_id: int, at: datetime) -> None:
+    """Make every code of the account void."""
+    db.session.execute(
+        update(BackupCode)
+        .where(BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None))
+        .values(replaced_at=at)
+    )
 
 
 def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
@@ -97,6 +104,22 @@ def left(account_id: int) -> int:
         BackupCode.replaced_at.is_(None),
     )
     return db.session.scalar(unused) or 0
+
+
+def run_low(account_id: int) -> bool:
+    """Tell whether the account has a list of codes of which few or none are left (S-066)."""
+    made, used = counted(account_id)
+    return made > 0 and made - used <= FEW
+
+
+def counted(account_id: int) -> tuple[int, int]:
+    """Return how many codes the account's list has, and how many of them are used."""
+    made, used = db.session.execute(
+        select(func.count(), func.count(BackupCode.used_at)).where(
+            BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None)
+        )
+    ).one()
+    return made, used
 
 
 def has_unused(account_id: int) -> bool:

@@ -22,6 +22,8 @@ DIGITS = EMAIL.digits
 LIFE = timedelta(minutes=10)
 OLDER = 10
 """Codes of older mails among which a wrong one is looked for."""
+SIGN_IN, TURN_OFF = "sign in", "turn off"
+"""What a mailed code is good for, and nothing else (S-074)."""
 
 
 class BackupEmail(Model):
@@ -39,33 +41,52 @@ class BackupEmail(Model):
         return db.session.scalar(select(cls.address).where(cls.account_id == account_id))
 
     @classmethod
+    def remove(cls, account_id: int, at: datetime) -> None:
+        """Forget the backup address of an account; codes mailed to it are void (S-005)."""
+        db.session.execute(delete(cls).where(cls.account_id == account_id))
+        db.session.execute(
+            update(EmailCode)
+            .where(EmailCode.account_id == account_id, EmailCode.used_at.is_(None))
+            .values(used_at=at)
+        )
+
+    @classmethod
     def confirm(cls, account_id: int, address: str, at: datetime) -> None:
         """Make `address` the backup address, in place of any other (S-071)."""
-        db.session.execute(delete(cls).where(cls.account_id == account_id))
+        cls.remove(account_id, at)
         db.session.add(cls(account_id=account_id, address=address, confirmed_at=at))
 
 
 class EmailCode(Model):
-    """One code mailed for one pending sign-in (S-074)."""
+    """One code mailed for one sign-in and one purpose (S-074)."""
 
     __tablename__ = "email_codes"
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     sign_in_id: Mapped[int] = mapped_column(ForeignKey("sign_ins.id"), index=True)
+    purpose: Mapped[str] = mapped_column(default=SIGN_IN, server_default=SIGN_IN)
     nonce: Mapped[str]
     made_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
 
     @classmethod
-    def issue(cls, account_id: int, sign_in_id: int, at: datetime) -> "EmailCode":
-        """Make a new code for a pending sign-in."""
-        code = cls(account_id=account_id, sign_in_id=sign_in_id, nonce=new_nonce(), made_at=at)
+    def issue(
+        cls, account_id: int, sign_in_id: int, at: datetime, purpose: str = SIGN_IN
+    ) -> "EmailCode":
+        """Make a new code for a sign-in: one that waits for it, or to turn two-factor off."""
+        code = cls(
+            account_id=account_id,
+            sign_in_id=sign_in_id,
+            purpose=purpose,
+            nonce=new_nonce(),
+            made_at=at,
+        )
         db.session.add(code)
         return code
 
     @property
     def code(self) -> str:
-        return derived("sign in", self.account_id, self.nonce)
+        return derived(self.purpose, self.account_id, self.nonce)
 
     @property
     def ends_at(self) -> datetime:
@@ -73,7 +94,7 @@ class EmailCode(Model):
 
     def consume(self, typed: str | None, at: datetime) -> Refusal | None:
         """Spend this code, or say why not; one UPDATE decides (S-076)."""
-        refusal = check("sign in", self.account_id, self.nonce, self.made_at, typed, at)
+        refusal = check(self.purpose, self.account_id, self.nonce, self.made_at, typed, at)
         if refusal is not None:
             return self._ran_out(digits(typed), at) or refusal
         spent = db.session.execute(

@@ -80,6 +80,19 @@ TEXTS: dict[str, LazyString] = {
     "pair": lazy_gettext("That email and password do not match."),
     "password_wait": lazy_gettext("Too many tries. Wait until %(time)s, then try again."),
     "proof_old": lazy_gettext("Please confirm that it is you first."),
+    "must_keep": lazy_gettext(
+        "%(organisation)s demands two-factor authentication. You can’t turn it off."
+    ),
+    "last_backup_way": lazy_gettext(
+        "This is your last backup way, and %(organisation)s demands one. Get new codes first."
+    ),
+    "password_weak": lazy_gettext("%(why)s"),
+    "password_same": lazy_gettext("That is your old password. Choose another one."),
+    "hard_without_own": lazy_gettext(
+        "Set up two-factor authentication for yourself first. Then you can ask it of everyone."
+    ),
+    "date_without_soft": lazy_gettext("A date goes with “Soft” only."),
+    "date_past": lazy_gettext("Choose a date that is still to come."),
 }
 
 

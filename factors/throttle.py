@@ -91,6 +91,15 @@ class Throttle(Tries, Model):
     __tablename__ = "throttles"
     most = MOST
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    lifted_at: Mapped[datetime | None]
+    """When a forgotten password last lifted the stop of the year."""
+
+    def lift(self, at: datetime) -> None:
+        """End the stop of the year, at most once in 30 days; a pause that is on stays."""
+        if len(self._within_year(at)) < self.most:
+            return
+        if self.lifted_at is None or self.lifted_at + CALM <= at:
+            self.wrong_at, self.lifted_at = [], at
 
 
 def locked(which: type[T], key: int) -> T:

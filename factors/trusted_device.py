@@ -8,6 +8,7 @@ could have made any number of known browsers.
 from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, delete, select
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
 import clock
@@ -93,9 +94,11 @@ def remember(
     return device, token
 
 
-def forget(account_id: int, device_id: int | None = None) -> None:
-    """Forget one device of the account, or all of them."""
+def forget(account_id: int, device_id: int | None = None) -> bool:
+    """Forget one device of the account, or all of them; tell whether there was any."""
     doomed = delete(TrustedDevice).where(TrustedDevice.account_id == account_id)
     if device_id is not None:
         doomed = doomed.where(TrustedDevice.id == device_id)
-    db.session.execute(doomed)
+    gone = db.session.execute(doomed)
+    assert isinstance(gone, CursorResult)
+    return bool(gone.rowcount)

@@ -13,11 +13,13 @@ from flask_babel import gettext
 from mail.message import Message, sampled, written
 
 
-@sampled(purpose={"usual": "sign in", "to confirm an address": "confirm"})
+@sampled(
+    purpose={"usual": "sign in", "to confirm an address": "confirm", "to turn off": "turn off"}
+)
 def verification_code(
     name: str, code: str, ends_at: datetime, at: datetime, purpose: str
 ) -> Message:
-    """The person asked for a code, to confirm a backup address or to sign in."""
+    """The person asked for a code: to confirm a backup address, to sign in, or to turn it off."""
     subject = gettext("Your code for %(issuer)s", issuer=current_app.config["ISSUER"])
     return written(
         "verification_code", subject, at, name=name, code=code, ends_at=ends_at, purpose=purpose
@@ -142,6 +144,12 @@ def reminder_hard(name: str, organisation: str, at: datetime) -> Message:
     """Daily, while an organisation demands two-factor authentication of somebody without it."""
     subject = gettext("Set up two-factor authentication now")
     return written("reminder_hard", subject, at, name=name, organisation=organisation)
+
+
+@sampled()
+def password_changed(name: str, at: datetime) -> Message:
+    """The password was changed, by the person or by a mailed link."""
+    return written("password_changed", gettext("Your password was changed"), at, name=name)
 
 
 @sampled()

@@ -259,8 +259,12 @@ def with_backup_codes(public: Flask, now: datetime) -> Walker:
 
 def with_backup_email(public: Flask, now: datetime) -> Walker:
     """Bob walks through every form that leads to a backup email, and leaves a set-up."""
+    ask = ["organisation", "set", "Reading Room", "--enforcement"]
+    assert public.test_cli_runner().invoke(args=[*ask, "soft"]).exit_code == 0
     bob = Walker(public, "bob@example.com")
     bob.sign_in()
+    bob.press("/setup/not-now")
+    assert public.test_cli_runner().invoke(args=[*ask, "off"]).exit_code == 0
     bob.start()
     bob.htmx = True
     bob.visit("/setup")

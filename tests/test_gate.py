@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from accounts import gate
 from accounts.gate import Verdict, verdict
-from accounts.models import Account, SignIn
+from accounts.models import Account, Enforcement, SignIn
+from accounts.policy import Policy
 from accounts.visitor import Visitor
 from db import db
 from factors.authenticator import Authenticator
@@ -176,11 +177,14 @@ def test_its_lists_name_only_endpoints_that_exist(app: Flask) -> None:
     assert set(gate.LISTS) | {Verdict.OPEN} == set(Verdict)
 
 
+HARD = (Policy("Hartley & Sons", Enforcement.HARD, None, 0, AT),)
+
+
 def visitor(
     *,
     second_at: datetime | None = None,
     has_app: bool = False,
-    asked_by: str | None = None,
+    policies: tuple[Policy, ...] = (),
     first_at: datetime = AT,
     seen_at: datetime = AT,
     ended_at: datetime | None = None,
@@ -189,9 +193,15 @@ def visitor(
 ) -> Visitor:
     """A visitor made of facts alone."""
     account = Account(id=1, email="alice@example.com", password_at=AT - timedelta(days=9))
-    sign_in = SignIn(first_at=first_at, seen_at=seen_at, ended_at=ended_at, second_at=second_at)
+    sign_in = SignIn(
+        first_factor="password",
+        first_at=first_at,
+        seen_at=seen_at,
+        ended_at=ended_at,
+        second_at=second_at,
+    )
     authenticator = Authenticator(id=7, account_id=1) if has_app else None
-    return Visitor(sign_in, account, authenticator, device, asked_by, "token", is_spent)
+    return Visitor(sign_in, account, authenticator, device, policies, "token", is_spent)
 
 
 def trusted(days_ago: float, authenticator_id: int = 7) -> TrustedDevice:
@@ -204,12 +214,12 @@ def trusted(days_ago: float, authenticator_id: int = 7) -> TrustedDevice:
     [
         (None, Verdict.ANONYMOUS),
         (visitor(), Verdict.OPEN),
-        (visitor(asked_by="Hartley & Sons"), Verdict.SET_UP),
+        (visitor(policies=HARD), Verdict.SET_UP),
         (visitor(has_app=True), Verdict.CHALLENGE),
-        (visitor(has_app=True, asked_by="Hartley & Sons"), Verdict.CHALLENGE),
+        (visitor(has_app=True, policies=HARD), Verdict.CHALLENGE),
         (visitor(has_app=True, second_at=AT), Verdict.OPEN),
-        (visitor(has_app=True, second_at=AT, asked_by="Hartley & Sons"), Verdict.OPEN),
-        (visitor(second_at=AT, asked_by="Hartley & Sons"), Verdict.SET_UP),
+        (visitor(has_app=True, second_at=AT, policies=HARD), Verdict.OPEN),
+        (visitor(second_at=AT, policies=HARD), Verdict.SET_UP),
         (visitor(is_spent=True), Verdict.REPLAY),
         (visitor(is_spent=True, has_app=True, second_at=AT), Verdict.REPLAY),
         (visitor(ended_at=AT), Verdict.ANONYMOUS),

@@ -412,7 +412,7 @@ def test_nothing_secret_shows_when_an_object_is_printed(app: Flask, carol: Perso
         wizard = db.session.query(Wizard).one()
         assert sign_in is not None
         account = db.session.get_one(Account, 3)
-        found = Visitor(sign_in, account, authenticator, None, None, token)
+        found = Visitor(sign_in, account, authenticator, None, (), token)
         message = Message("verification_code", "Your code", "It is 123456.", "<p>123456</p>")
         printed = " ".join(
             map(repr, (ring, account, authenticator, sign_in, wizard, found, message))

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 import clock
 import keys
 import web
-from accounts import proof
+from accounts import nudge, proof
 from accounts.visitor import me
 from db import db, writes
 from factors.refusal import Refusal
@@ -25,10 +25,19 @@ bp = Blueprint("wizard", __name__, url_prefix="/setup")
 
 @bp.get("/required")
 def required() -> Response:
-    """Tell somebody who must set up two-factor who asks for it and why."""
-    if me().asked_by is None or me().authenticator is not None:
+    """Tell somebody who must or should set up two-factor who asks for it and why."""
+    asked = me().demand(clock.now())
+    if asked is None:
         return web.go(url_for("home"))
-    return web.render("wizard/required.html", asked_by=me().asked_by)
+    return web.render("wizard/required.html", asked=asked)
+
+
+@bp.post("/not-now")
+def not_now() -> Response:
+    """Let the one page through that the prompt has taken the place of."""
+    page = nudge.let_through(me())
+    db.session.commit()
+    return web.go(page)
 
 
 @bp.get("", defaults={"kind": "set-up"})

@@ -1,0 +1,78 @@
+"""The commands for enforcement: organisation set, remind."""
+
+from datetime import UTC, datetime
+
+import click
+from flask import g
+from flask.cli import with_appcontext
+from sqlalchemy import select
+
+import clock
+from accounts import enforcement, reminders
+from accounts.models import Enforcement, Organisation
+from db import db
+from mail import postman
+
+
+@click.command("set")
+@click.argument("name")
+@click.option("--enforcement", "level", type=click.Choice([str(e) for e in Enforcement]))
+@click.option("--hard-from", help="Date (UTC) from which soft becomes hard: 2031-05-06.")
+@click.option("--grace-days", type=click.IntRange(0, 365), help="Days that new members have.")
+@with_appcontext
+def set_command(
+    name: str, level: str | None, hard_from: str | None, grace_days: int | None
+) -> None:
+    """Change what an organisation requires; it counts at once."""
+    organisation = db.session.scalar(select(Organisation).where(Organisation.name == name))
+    if organisation is None:
+        raise click.ClickException(f"There is no organisation named {name}.")
+    chosen = Enforcement(level) if level else organisation.enforcement
+    moment = _moment(hard_from) if hard_from else None
+    if level is None and hard_from is None:
+        moment = organisation.hard_from
+    refusal = enforcement.set_policy(organisation, chosen, moment, None, clock.now(), grace_days)
+    if refusal is not None:
+        raise click.ClickException(str(refusal.text))
+    db.session.commit()
+    date = f", hard from {moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+    click.echo(f"{name}: two-factor authentication is {chosen}{date}.")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.ClickException(f"{text!r} is no date like 2031-05-06.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@click.command("remind")
+@click.option("--dry-run", is_flag=True, help="Only tell who would get one.")
+@with_appcontext
+def remind_command(dry_run: bool) -> None:
+    """Mail the reminders that are due: weekly where it is soft, daily where it is a must."""
+    at, count = clock.now(), 0
+    if not dry_run:
+        _deliver(postman.due(at))
+    for person in list(reminders.due(at)):
+        if dry_run or _remind(person, at):
+            count += 1
+            period = "daily" if person.demand.is_must else "weekly"
+            click.echo(f"{person.email}  {period}  asked by {person.demand.asked_by}")
+    click.echo(f"{count} would be reminded." if dry_run else f"{count} reminded.")
+
+
+def _remind(person: reminders.Due, at: datetime) -> bool:
+    """Remind one person and send the mail; what does not leave is tried again later."""
+    if not reminders.put(person, at):
+        db.session.rollback()
+        return False
+    db.session.commit()
+    _deliver(g.pop("outbox_later", []))
+    return True
+
+
+def _deliver(ids: list[int]) -> None:
+    for outbox_id in ids:
+        postman.deliver(outbox_id)

@@ -1,0 +1,71 @@
+"""The soft prompt: it takes the place of a page until "Not now" lets that one page through."""
+
+from flask import Response, request, url_for
+from sqlalchemy import update
+from sqlalchemy.engine import CursorResult
+
+import web
+from accounts.models import SignIn
+from accounts.visitor import Visitor
+from db import db
+
+NEVER_NEXT = ("/setup", "/signin", "/signout")
+
+
+def interrupt(found: Visitor) -> Response | None:
+    """Answer a page load by the prompt, unless "Not now" has opened this very page.
+
+    Neither htmx nor a POST is interrupted: what somebody is doing goes on.
+    """
+    if not _is_page_load():
+        return None
+    page = asked_page()
+    if page is not None and "Sec-Purpose" not in request.headers:
+        if _spend(found, page):
+            return None
+        _remember(found, page)
+    return web.turn_away(url_for("wizard.required"), 403)
+
+
+def let_through(found: Visitor) -> str:
+    """Open the page that the prompt has taken the place of, once; return its address."""
+    page = found.sign_in.next_path
+    target = page if page is not None and web.is_safe_path(page) else url_for("security.show")
+    found.sign_in.let_through = target
+    return target
+
+
+def asked_page() -> str | None:
+    """Return the page that was asked for; never a wizard or action page (S-150)."""
+    path = request.full_path.removesuffix("?")
+    if request.method != "GET" or not web.is_safe_path(path) or path.startswith(NEVER_NEXT):
+        return None
+    return path
+
+
+def _is_page_load() -> bool:
+    is_document = request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    return request.method in {"GET", "HEAD"} and is_document and not web.is_fragment()
+
+
+def _spend(found: Visitor, page: str) -> bool:
+    """Take the leave that "Not now" gave for this page, which is good for one load."""
+    if found.sign_in.let_through != page:
+        return False
+    db.session.commit()  # a GET has begun as a reader; what writes begins anew
+    spent = db.session.execute(
+        update(SignIn)
+        .where(SignIn.id == found.sign_in.id, SignIn.let_through == page)
+        .values(let_through=None)
+    )
+    assert isinstance(spent, CursorResult)
+    db.session.commit()
+    return spent.rowcount == 1
+
+
+def _remember(found: Visitor, page: str) -> None:
+    """Keep where to go on, in the row of the sign-in."""
+    if found.sign_in.next_path != page:
+        db.session.commit()
+        found.sign_in.next_path = page
+        db.session.commit()

@@ -1,0 +1,135 @@
+"""PasswordLink: a mailed link by which a person chooses a password.
+
+It opens once, for the browser that presses its page's button, and is dead from then
+on: that browser gets another random value, in its session, good for one password.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, ForeignKey, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+import keys
+from accounts.models import Account
+from db import Model, choice, db
+
+LIFE = timedelta(minutes=30)
+"""From the mail to the new password."""
+INVITED = timedelta(days=3)
+"""From an invitation to the first password."""
+PER_HOUR, HOUR = 3, timedelta(hours=1)
+PER_DAY, DAY = 10, timedelta(days=1)
+"""Links mailed to one person; more are asked for in vain, and nobody is told."""
+
+
+class Purpose(StrEnum):
+    """What a link is for; its value is a part of its address."""
+
+    RESET = "reset"
+    INVITATION = "invitation"
+
+
+class PasswordLink(Model):
+    """One link; only the hash of what opens it is stored."""
+
+    __tablename__ = "password_links"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+def has_room(account_id: int, at: datetime) -> bool:
+    """Tell whether the person may get another mail with a link (S-077)."""
+    hour, day = db.session.execute(
+        select(
+            func.count().filter(PasswordLink.made_at > at - HOUR),
+            func.count().filter(PasswordLink.made_at > at - DAY),
+        ).where(PasswordLink.account_id == account_id, PasswordLink.purpose == Purpose.RESET)
+    ).one()
+    return bool(hour < PER_HOUR and day < PER_DAY)
+
+
+def make(account_id: int, purpose: Purpose, token: str, at: datetime) -> None:
+    """Make the link that `token` opens; older ones are dead."""
+    end_all(account_id, at)
+    db.session.add(
+        PasswordLink(
+            account_id=account_id, purpose=purpose, token_hash=keys.token_hash(token), made_at=at
+        )
+    )
+
+
+def is_good(purpose: Purpose, token: str, at: datetime) -> bool:
+    """Tell whether the button of this link's page would open it; changes nothing (S-079)."""
+    found = db.session.scalar(
+        select(PasswordLink).where(*_fresh(keys.token_hash(token), purpose, at))
+    )
+    return found is not None
+
+
+def open_(purpose: Purpose, token: str, at: datetime) -> str | None:
+    """Open the link, once, and return what chooses the password now; one UPDATE decides."""
+    new = keys.token()
+    opened = db.session.scalar(
+        update(PasswordLink)
+        .where(*_fresh(keys.token_hash(token), purpose, at))
+        .values(token_hash=keys.token_hash(new), opened_at=at)
+        .returning(PasswordLink.id),
+        execution_options={"synchronize_session": False},
+    )
+    return new if opened is not None else None
+
+
+def opened(token: str | None, at: datetime) -> PasswordLink | None:
+    """Return the opened link that a browser's session names, if it may still choose."""
+    if not token:
+        return None
+    return db.session.scalar(
+        select(PasswordLink)
+        .join(Account, Account.id == PasswordLink.account_id)
+        .where(
+            PasswordLink.token_hash == keys.token_hash(token),
+            PasswordLink.opened_at > at - LIFE,
+            PasswordLink.used_at.is_(None),
+            Account.disabled_at.is_(None),
+        )
+    )
+
+
+def spend(link: PasswordLink, at: datetime) -> bool:
+    """Use the link up; tell whether it was still there to use."""
+    used = db.session.scalar(
+        update(PasswordLink)
+        .where(PasswordLink.id == link.id, PasswordLink.used_at.is_(None))
+        .values(used_at=at)
+        .returning(PasswordLink.id),
+        execution_options={"synchronize_session": False},
+    )
+    return used is not None
+
+
+def end_all(account_id: int, at: datetime) -> None:
+    """End every link of a person: a newer one is made, or the password has changed."""
+    db.session.execute(
+        update(PasswordLink)
+        .where(PasswordLink.account_id == account_id, PasswordLink.used_at.is_(None))
+        .values(used_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _fresh(hashed: str, purpose: Purpose, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The link with this hash, not opened yet and not too old."""
+    life = INVITED if purpose is Purpose.INVITATION else LIFE
+    return (
+        PasswordLink.token_hash == hashed,
+        PasswordLink.purpose == purpose,
+        PasswordLink.made_at > at - life,
+        PasswordLink.opened_at.is_(None),
+        PasswordLink.used_at.is_(None),
+    )

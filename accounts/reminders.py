@@ -1,0 +1,121 @@
+"""Reminders by mail: once a week where it is soft, once a day where it is a must.
+
+A reminder is claimed by one UPDATE in the transaction that writes its mail, so
+that nobody gets it twice in its period, however often this runs or wherever it dies.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ForeignKey, Select, and_, exists, or_, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Mapped, mapped_column
+
+from accounts import events, unsubscribe
+from accounts.models import Account, Enforcement, Membership, Organisation, SignIn
+from accounts.policy import Demand, Policy, demand
+from accounts.visitor import SSO
+from db import Model, add_if_new, db
+from factors.authenticator import Authenticator
+from mail import messages, outbox
+from mail.message import Message
+
+PERIOD = {Enforcement.SOFT: timedelta(days=7), Enforcement.HARD: timedelta(days=1)}
+SSO_ONLY = timedelta(days=30)
+"""Whoever signed in by SSO only within this time is not reminded."""
+
+
+class Reminder(Model):
+    """When a person was last reminded."""
+
+    __tablename__ = "reminders"
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    put_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Due:
+    """Somebody who is to be reminded, and of what."""
+
+    account_id: int
+    email: str
+    name: str
+    demand: Demand
+
+
+def due(at: datetime) -> Iterator[Due]:
+    """Yield everybody to whom a reminder is due now, in the order of their addresses."""
+    rows = db.session.execute(_members(at)).all()
+    for key, theirs in groupby(rows, key=lambda row: tuple(row[:5])):
+        account_id, email, name, put_at, off_at = key
+        asked = demand((Policy(*row[5:]) for row in theirs), at)
+        if asked is None or (off_at is not None and not asked.is_must):
+            continue
+        if put_at is None or put_at <= at - PERIOD[asked.level]:
+            yield Due(account_id, email, name, asked)
+
+
+def put(person: Due, at: datetime) -> bool:
+    """Remind one person, unless somebody else just has; tell whether it was us."""
+    add_if_new(Reminder, account_id=person.account_id, put_at=None)
+    earlier = at - PERIOD[person.demand.level]
+    claimed = db.session.execute(
+        update(Reminder)
+        .where(
+            Reminder.account_id == person.account_id,
+            or_(Reminder.put_at.is_(None), Reminder.put_at <= earlier),
+        )
+        .values(put_at=at)
+    )
+    assert isinstance(claimed, CursorResult)
+    if claimed.rowcount != 1:
+        return False
+    outbox.put(_message(person, at), person.account_id, person.email, at)
+    events.record("reminder", person.account_id, at, result=str(person.demand.level))
+    return True
+
+
+def _message(person: Due, at: datetime) -> Message:
+    asked = person.demand
+    if asked.is_must:
+        return messages.reminder_hard(person.name, asked.asked_by, at)
+    link = unsubscribe.link(person.account_id)
+    return messages.reminder_soft(person.name, asked.asked_by, asked.must_from, link, at)
+
+
+def _members(at: datetime) -> Select[*tuple[Any, ...]]:
+    """Select the people without two-factor whom an organisation asks, a row for each that does."""
+    recent = and_(SignIn.account_id == Account.id, SignIn.first_at > at - SSO_ONLY)
+    by_sso = SignIn.first_factor.startswith(SSO)
+    only_by_sso = and_(exists().where(recent, by_sso), ~exists().where(recent, ~by_sso))
+    return (
+        select(
+            Account.id,
+            Account.email,
+            Account.name,
+            Reminder.put_at,
+            Account.reminders_off_at,
+            Organisation.name.label("organisation"),
+            Organisation.enforcement,
+            Organisation.hard_from,
+            Organisation.grace_days,
+            Membership.since,
+        )
+        .join(Membership, Membership.account_id == Account.id)
+        .join(Organisation, Organisation.id == Membership.organisation_id)
+        .outerjoin(
+            Authenticator,
+            and_(Authenticator.account_id == Account.id, Authenticator.revoked_at.is_(None)),
+        )
+        .outerjoin(Reminder, Reminder.account_id == Account.id)
+        .where(
+            Organisation.enforcement != Enforcement.OFF,
+            Authenticator.id.is_(None),
+            Account.disabled_at.is_(None),
+            ~only_by_sso,
+        )
+        .order_by(Account.email, Organisation.name)
+    )
