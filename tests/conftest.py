@@ -152,8 +152,9 @@ def snapshot(app: Flask) -> Callable[[], dict[str, list[str]]]:
 def addresses_of(app: Flask, **values: str) -> list[tuple[str, str]]:
     """Return every method and address that the application routes, filled in with `values`.
 
-    A part that has no value is "x".
+    A part that has no value is "x", or what it must be to fit.
     """
+    values = {"purpose": "reset", "sign_in_id": "2"} | values
     return [
         (method, re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda found: values.get(found[1], "x"), rule.rule))
         for rule in app.url_map.iter_rules()

@@ -29,6 +29,9 @@ HTMX = {"HX-Request": "true"}
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 FOR_EVERYBODY = {
+    "/signin/forgot",
+    "/signin/reset/x",
+    "/signin/new-password",
     "/help/unsubscribe/x",
     "/",
     "/signin",

@@ -8,7 +8,7 @@ from wizard.forms import StepForm
 from wizard.moves import take, void_where
 from wizard.steps import FINISH, STEPS, Turn
 from wizard.tickets import Ticket
-from wizard.wizard import WRONG_CODES, Reason, Wizard
+from wizard.wizard import WRONG_CODES, Kind, Reason, Wizard
 
 FREE = {
     "empty",
@@ -33,6 +33,10 @@ def submit(ticket: Ticket, form: StepForm, asked: Asked) -> Outcome:
     wizard = take(ticket, found.account.id, found.sign_in.id, asked.view, at)
     if wizard is None:
         return _late(ticket, asked)
+    if (wizard.kind is Kind.SET_UP) != (found.authenticator is None):
+        # Two-factor was turned off or on elsewhere since: nothing here fits any more.
+        wizard.void(Reason.SECOND, at)
+        return Outcome(Answer.DONE)
     if form.act.data == "again":
         wizard.void(Reason.ASKED, at)
         return Outcome(Answer.STARTED_AGAIN, wizard)
