@@ -8,7 +8,7 @@ import web
 from accounts import new_password, password, password_link
 from accounts.forms import PasswordForm, SignInForm
 from accounts.password_link import Purpose
-from accounts.proof import by_password
+from accounts.proof import by_password, status_of
 from accounts.visitor import me
 from db import db
 from factors.refusal import Refusal
@@ -16,7 +16,6 @@ from factors.refusal import Refusal
 bp = Blueprint("passwords", __name__)
 OPENED = "password_link"
 """In the session: what the button of a link's page got, good for one password."""
-WAITS = {"password_wait"}
 
 
 @bp.get("/signin/forgot")
@@ -102,7 +101,7 @@ def change() -> Response:
         return _change_page({"new": weak}, 422)
     if refusal := by_password(found, form.old.data or "", at):
         db.session.commit()
-        return _change_page({"old": refusal}, 429 if refusal.reason in WAITS else 422)
+        return _change_page({"old": refusal}, status_of(refusal))
     if secret == form.old.data:
         db.session.commit()
         return _change_page({"new": Refusal("password_same")}, 422)

@@ -42,13 +42,18 @@ def submit() -> Response:
     refusal = prove(found, form, at)
     if refusal is not None:
         db.session.commit()
-        waits = refusal.reason in {"locked_proof", "stopped", "browser_stopped", "password_wait"}
-        return _page(refusal, 429 if waits else 422)
+        return _page(refusal, status_of(refusal))
     page = found.sign_in.proof_for or url_for("home")
     found.sign_in.proof_for, found.sign_in.proved_at = None, at
     found.keep(found.sign_in.renew(found.token, at))
     db.session.commit()
     return web.go(page)
+
+
+def status_of(refusal: Refusal) -> int:
+    """Return the status of a page that refuses: 429 while nothing is read."""
+    waits = refusal.is_closed or refusal.reason in {"locked_proof", "password_wait"}
+    return 429 if waits else 422
 
 
 def prove(found: Visitor, form: ProofForm, at: datetime) -> Refusal | None:
@@ -62,7 +67,11 @@ def by_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
     """Spend an app code or a backup code, or say why not."""
     is_backup = len(digits(typed)) == backup_codes.DIGITS
     spend = second_factor.backup_code if is_backup else second_factor.app_code
-    refusal = spend(found, typed, at)
+    return signed_in(spend(found, typed, at))
+
+
+def signed_in(refusal: Refusal | None) -> Refusal | None:
+    """Return the refusal for somebody whose sign-in a pause leaves alone (S-099)."""
     if refusal is not None and refusal.reason == "locked":
         return Refusal("locked_proof", refusal.values)
     return refusal

@@ -4,9 +4,9 @@ from flask import Blueprint, Response, url_for
 
 import clock
 import web
-from accounts import removals, second_factor, visitor
+from accounts import removals, second_factor
 from accounts.forms import CodeForm
-from accounts.proof import by_code
+from accounts.proof import by_code, signed_in, status_of
 from accounts.visitor import me
 from addresses import masked
 from db import db
@@ -63,7 +63,7 @@ def submit_email_code() -> Response:
     if refused := _refused():
         return refused
     refusal = second_factor.email_code(me(), CodeForm.posted().code.data, clock.now(), TURN_OFF)
-    return _answer("turn_off_code", refusal)
+    return _answer("turn_off_code", signed_in(refusal))
 
 
 def _refused() -> Response | None:
@@ -80,10 +80,7 @@ def _answer(page: str, refusal: Refusal | None) -> Response:
         db.session.commit()
         return web.go(url_for("security.show"))
     db.session.commit()
-    if not me().sign_in.is_alive(clock.now()):
-        visitor.leave()
-        return web.render("accounts/locked.html", 429, refusal=refusal)
-    return _page(page, refusal, 429 if refusal.is_closed else 422)
+    return _page(page, refusal, status_of(refusal))
 
 
 def _page(name: str, refusal: Refusal | None, status: int = 200) -> Response:

@@ -49,7 +49,7 @@ class TrustedDevice(Tries, Model):
         """
         if self.trusted_at is None or self.authenticator_id != authenticator_id:
             return False
-        return self.trusted_at >= password_at and clock.within(self.trusted_at, LIFE, at)
+        return self.trusted_at > password_at and clock.within(self.trusted_at, LIFE, at)
 
 
 def recognise(account_id: int, token: str | None, at: datetime) -> TrustedDevice | None:
