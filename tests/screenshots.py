@@ -31,7 +31,7 @@ IN_README = ("sign-in", "required", "scan", "verify", "codes", "finished", "secu
 Scheme = Literal["light", "dark"]
 
 
-def walk(visitor: Visitor, mailed: Callable[[], str]) -> Iterator[str]:
+def walk(visitor: Visitor, mailed: Callable[[], str], site: Site) -> Iterator[str]:
     """Go through every page; each name says which one is shown now.
 
     `mailed` returns the code in the newest mail.
@@ -54,8 +54,11 @@ def walk(visitor: Visitor, mailed: Callable[[], str]) -> Iterator[str]:
     with time_machine.travel(later, tick=True):
         yield from _challenge(visitor)
         yield from _email(visitor, mailed)
+        yield from _own(visitor, mailed, site)
     page.context.clear_cookies()
     yield from _restart(Visitor(page, "bob@example.com"))
+    page.context.clear_cookies()
+    yield from _asked(Visitor(page, "bob@example.com"), site)
     page.goto("/help")
     yield "help"
     page.goto("/no-such-page")
@@ -165,6 +168,46 @@ def _email(visitor: Visitor, mailed: Callable[[], str]) -> Iterator[str]:
     yield "sign-in-email-code"
 
 
+def _own(visitor: Visitor, mailed: Callable[[], str], site: Site) -> Iterator[str]:
+    """What people change of their own."""
+    visitor.type("Code from the email", mailed())
+    visitor.press("Confirm the code")
+    visitor.sees("Two-factor authentication")
+    site.ask("off", "Hartley & Sons")
+    visitor.page.reload()
+    yield "security-with-both"
+    visitor.press("Turn off")
+    visitor.sees("Turn off two-factor authentication")
+    yield "turn-off"
+    visitor.follow("Get a code by email")
+    yield "turn-off-email"
+    visitor.press("Send me the code")
+    visitor.sees("Check your email")
+    yield "turn-off-email-code"
+    visitor.page.goto("/security/password")
+    visitor.sees("Change your password")
+    yield "change-password"
+
+
+def _asked(visitor: Visitor, site: Site) -> Iterator[str]:
+    """The soft prompt, and a password that was forgotten."""
+    site.ask("soft")
+    visitor.sign_in()
+    visitor.sees("Set up two-factor authentication")
+    yield "asked-softly"
+    site.ask("off")
+    visitor.page.context.clear_cookies()
+    visitor.page.goto("/signin")
+    visitor.follow("Forgot your password?")
+    yield "forgot"
+    visitor.type("Email", visitor.email)
+    visitor.press("Send me a link")
+    visitor.sees("Check your email")
+    yield "link-mailed"
+    visitor.page.goto("/signin/new-password")
+    yield "link-dead"
+
+
 def caught_code(site: Site) -> str:
     """Return the code in the newest caught mail."""
     newest = max((Path(site.app.instance_path) / "outbox").iterdir())
@@ -233,7 +276,7 @@ def main() -> None:
     ):
         page = browser.new_page(base_url=site.url)
         page.set_default_timeout(5000)
-        for name in walk(Visitor(page), lambda: caught_code(site)):
+        for name in walk(Visitor(page), lambda: caught_code(site), site):
             if folder is None:
                 readme_picture(page, name)
             else:

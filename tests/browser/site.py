@@ -68,6 +68,11 @@ class Site:
     def __init__(self, app: Flask, url: str, line: Line) -> None:
         self.app, self.url, self.line = app, url, line
 
+    def ask(self, level: str, organisation: str = "Reading Room") -> None:
+        """Let an organisation ask off, soft or hard from now on."""
+        args = ["organisation", "set", organisation, "--enforcement", level]
+        assert self.app.test_cli_runner().invoke(args=args).exit_code == 0
+
 
 @contextmanager
 def serving(instance: Path, **config: Any) -> Iterator[Site]:

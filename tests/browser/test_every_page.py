@@ -4,27 +4,28 @@ from collections.abc import Iterator
 
 from tests.browser.conftest import Opens
 from tests.browser.mailbox import Mailbox
+from tests.browser.site import Site
 from tests.browser.test_flows import PHONE
 from tests.browser.visitor import Visitor
 from tests.browser.watch import MISSING, axe_faults
 from tests.screenshots import walk
 
 
-def pages(visitor: Visitor, mailbox: Mailbox) -> Iterator[str]:
+def pages(visitor: Visitor, mailbox: Mailbox, site: Site) -> Iterator[str]:
     assert visitor.watch is not None
     visitor.watch.allows = MISSING  # the last one is the page for an address that leads nowhere
-    for name in walk(visitor, lambda: mailbox.code("alice@home.example")):
+    for name in walk(visitor, lambda: mailbox.code("alice@home.example"), site):
         visitor.watch.inspect(visitor.page)
         yield name
 
 
-def test_axe_is_content_with_every_page(opens: Opens, mailbox: Mailbox) -> None:
+def test_axe_is_content_with_every_page(opens: Opens, mailbox: Mailbox, site: Site) -> None:
     visitor = opens()
 
-    faults = {name: axe_faults(visitor.page) for name in pages(visitor, mailbox)}
+    faults = {name: axe_faults(visitor.page) for name in pages(visitor, mailbox, site)}
 
     assert {name: found for name, found in faults.items() if found} == {}
-    assert len(faults) > 25
+    assert len(faults) > 35
 
 
 def test_axe_would_complain_of_a_fault(opens: Opens) -> None:
@@ -35,5 +36,5 @@ def test_axe_would_complain_of_a_fault(opens: Opens) -> None:
     assert ("dark", "label") in [fault[:2] for fault in axe_faults(visitor.page)]
 
 
-def test_every_page_fits_a_phone(opens: Opens, mailbox: Mailbox) -> None:
-    assert len(list(pages(opens(**PHONE), mailbox))) > 25
+def test_every_page_fits_a_phone(opens: Opens, mailbox: Mailbox, site: Site) -> None:
+    assert len(list(pages(opens(**PHONE), mailbox, site))) > 35

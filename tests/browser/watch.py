@@ -12,7 +12,7 @@ REFUSALS = re.compile(
 """Chromium writes a line for each refusal; nothing else may be written."""
 LOST = re.compile(r"Failed to load resource: net::ERR_EMPTY_RESPONSE|htmx:(afterRequest|sendError)")
 """What is written when an answer is lost."""
-MISSING = re.compile(r"Failed to load resource: the server responded with a status of 404 ")
+MISSING = re.compile(r"Failed to load resource: the server responded with a status of (404|410) ")
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DOUBLE_IDS = """() => {
   const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
