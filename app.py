@@ -26,12 +26,14 @@ from accounts import (
     gate,
     passwords,
     proof,
+    reset_page,
     security,
     signin,
     turning_off,
     unsubscribe,
     visitor,
 )
+from admin import pages as admin_pages
 from db import alembic, db
 from mail import postman, preview, smtp
 from wizard import views as wizard_views
@@ -41,11 +43,13 @@ BLUEPRINTS = (
     signin.bp,
     challenge.bp,
     proof.bp,
+    reset_page.bp,
     security.bp,
     turning_off.bp,
     passwords.bp,
     unsubscribe.bp,
     wizard_views.bp,
+    admin_pages.bp,
 )
 
 

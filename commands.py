@@ -11,13 +11,12 @@ import addresses
 import clock
 import demo
 import installation
-from accounts import enforcement_commands, events, password
+from accounts import enforcement_commands, events, password, reset, upkeep
 from accounts.models import Account, Enforcement, Membership, Organisation, Role
 from db import db
-from factors import throttle
-from factors.throttle import Throttle
-from factors.trusted_device import TrustedDevice
+from factors.refusal import Refusal
 from mail import commands as mail_commands
+from mail import postman
 
 organisations = AppGroup("organisation", help="Organisations and what they require.")
 accounts = AppGroup("account", help="People who sign in.")
@@ -73,22 +72,82 @@ def add_account(email: str, name: str, organisation: str | None, role: str) -> N
     click.echo(f"Added {address}.")
 
 
+@accounts.command("join")
+@click.argument("email")
+@click.option("--organisation", required=True, help="An organisation that exists.")
+@click.option("--role", type=click.Choice([str(r) for r in Role]), default="member")
+@with_appcontext
+def join_organisation(email: str, organisation: str, role: str) -> None:
+    """Make a person who is here already one of an organisation as well."""
+    account, joined = _account(email), _organisation(organisation)
+    if db.session.get(Membership, (account.id, joined.id)):
+        raise click.ClickException(f"{account.email} is in {joined.name} already.")
+    tie = Membership(account_id=account.id, organisation_id=joined.id, role=Role(role))
+    db.session.add(tie)
+    events.record("added", account.id, clock.now(), result=f"to {joined.name}")
+    db.session.commit()
+    click.echo(f"{account.email} is in {joined.name} now.")
+
+
 @accounts.command("unlock")
 @click.argument("email")
 @with_appcontext
 def unlock_account(email: str) -> None:
     """End every pause of a person's second factor; wrong codes count anew."""
+    account = _account(email)
+    upkeep.unlock(account, None, clock.now())
+    db.session.commit()
+    click.echo(f"Unlocked {account.email}.")
+
+
+@accounts.command("reset")
+@click.argument("email")
+@click.option("--reason", required=True, help="Why; it is kept and mailed to the person.")
+@with_appcontext
+def reset_account(email: str, reason: str) -> None:
+    """End a person's factors, sign-ins and trust, and print their reset code."""
+    account = _account(email)
+    code = reset.reset(account, reason, reset.new_nonce(), None, clock.now())
+    if isinstance(code, Refusal):
+        raise click.ClickException(_plain(code))
+    db.session.commit()
+    postman.deliver_from_command()
+    click.echo(f"Reset {account.email}. Their reset code, shown only now: {reset.shown(code)}")
+    click.echo("Hand it over in person or by phone. Setting up again needs it.")
+
+
+@accounts.command("disable")
+@click.argument("email")
+@with_appcontext
+def disable_account(email: str) -> None:
+    """Keep a person out and end their sign-ins."""
+    account = _account(email)
+    if refusal := upkeep.disable(account, None, clock.now()):
+        raise click.ClickException(_plain(refusal))
+    db.session.commit()
+    click.echo(f"Disabled {account.email}.")
+
+
+@accounts.command("enable")
+@click.argument("email")
+@with_appcontext
+def enable_account(email: str) -> None:
+    """Let a disabled person sign in again."""
+    account = _account(email)
+    upkeep.enable(account, None, clock.now())
+    db.session.commit()
+    click.echo(f"Enabled {account.email}.")
+
+
+def _plain(refusal: Refusal) -> str:
+    return str(refusal.text) % refusal.values
+
+
+def _account(email: str) -> Account:
     account = db.session.scalar(select(Account).where(Account.email == _address(email)))
     if account is None:
         raise click.ClickException(f"There is nobody with {email!r}.")
-    throttle.locked(Throttle, account.id).open()
-    for device in db.session.scalars(
-        select(TrustedDevice).where(TrustedDevice.account_id == account.id)
-    ):
-        device.open()
-    events.record("unlocked", account.id, clock.now())
-    db.session.commit()
-    click.echo(f"Unlocked {account.email}.")
+    return account
 
 
 def _address(typed: str) -> str:
@@ -121,6 +180,7 @@ def doctor_command() -> None:
 def init_app(app: Flask) -> None:
     """Register the commands."""
     organisations.add_command(enforcement_commands.set_command)
+    organisations.add_command(enforcement_commands.remove_command)
     for command in (
         init_command,
         organisations,

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, delete, func, select
 
 from accounts import events
 from accounts.models import Account, Enforcement, Membership, Organisation
+from accounts.reminders import only_by_sso
 from accounts.visitor import Visitor
 from db import db
 from factors.authenticator import Authenticator
@@ -33,9 +34,37 @@ def set_policy(
 ) -> Refusal | None:
     """Let an organisation ask in this way from now on, or say why not.
 
-    It counts at the next request of everybody signed in (S-011). Nobody makes it a
-    must, now or later, who has no second factor; `by` is None for the command line,
-    which may. The caller commits.
+    It counts at the next request of everybody signed in (S-011). `by` is None for the
+    command line. What changes nothing, like a second click, is no event. The caller commits.
+    """
+    db.session.refresh(organisation, with_for_update=True)
+    if refusal := why_not(organisation, enforcement, hard_from, by, at):
+        return refusal
+    days = organisation.grace_days if grace_days is None else grace_days
+    chosen = (enforcement, hard_from, days)
+    if chosen == (organisation.enforcement, organisation.hard_from, organisation.grace_days):
+        return None
+    organisation.enforcement, organisation.hard_from, organisation.grace_days = chosen
+    result = f"{organisation.name}: {enforcement}"
+    if hard_from is not None:
+        result += f", hard from {hard_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if days:
+        result += f", {days} days for new people"
+    account_id = by.account.id if by is not None else None
+    events.record("enforcement changed", account_id, at, result=result)
+    return None
+
+
+def why_not(
+    organisation: Organisation,
+    enforcement: Enforcement,
+    hard_from: datetime | None,
+    by: Visitor | None,
+    at: datetime,
+) -> Refusal | None:
+    """Return why an organisation can't ask in this way, or None.
+
+    Nobody makes it a must, now or later, who has no second factor; the command line may.
     """
     is_must = enforcement is Enforcement.HARD or hard_from is not None
     if is_must and by is not None and by.authenticator is None:
@@ -44,21 +73,26 @@ def set_policy(
         return Refusal("date_without_soft")
     if hard_from is not None and hard_from <= at and hard_from != organisation.hard_from:
         return Refusal("date_past")
-    organisation.enforcement, organisation.hard_from = enforcement, hard_from
-    if grace_days is not None:
-        organisation.grace_days = grace_days
-    account_id = by.account.id if by is not None else None
-    result = f"{organisation.name}: {enforcement}"
-    if hard_from is not None:
-        result += f", hard from {hard_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    events.record("enforcement changed", account_id, at, result=result)
     return None
+
+
+def remove(organisation: Organisation, at: datetime) -> None:
+    """Remove an organisation with its ties; the people and what they have set up stay."""
+    ties = delete(Membership).where(Membership.organisation_id == organisation.id)
+    db.session.execute(ties)
+    events.record("organisation removed", None, at, result=organisation.name)
+    db.session.delete(organisation)
 
 
 def consequences(organisation_id: int, at: datetime) -> Consequences:
     """Return whom a choice of this organisation concerns: people who are not disabled."""
-    members, protected = db.session.execute(
-        select(func.count(), func.count(Authenticator.id))
+    has_none = Authenticator.id.is_(None)
+    members, protected, exempt = db.session.execute(
+        select(
+            func.count(),
+            func.count(Authenticator.id),
+            func.coalesce(func.sum(case((and_(has_none, only_by_sso(at)), 1), else_=0)), 0),
+        )
         .select_from(Membership)
         .join(Account, Account.id == Membership.account_id)
         .outerjoin(
@@ -67,4 +101,4 @@ def consequences(organisation_id: int, at: datetime) -> Consequences:
         )
         .where(Membership.organisation_id == organisation_id, Account.disabled_at.is_(None))
     ).one()
-    return Consequences(members, protected, members - protected, exempt=0)
+    return Consequences(members, protected, members - protected - exempt, exempt)

@@ -24,9 +24,7 @@ def set_command(
     name: str, level: str | None, hard_from: str | None, grace_days: int | None
 ) -> None:
     """Change what an organisation requires; it counts at once."""
-    organisation = db.session.scalar(select(Organisation).where(Organisation.name == name))
-    if organisation is None:
-        raise click.ClickException(f"There is no organisation named {name}.")
+    organisation = _named(name)
     chosen = Enforcement(level) if level else organisation.enforcement
     moment = _moment(hard_from) if hard_from else None
     if level is None and hard_from is None:
@@ -37,6 +35,28 @@ def set_command(
     db.session.commit()
     date = f", hard from {moment:%Y-%m-%d %H:%M} UTC" if moment else ""
     click.echo(f"{name}: two-factor authentication is {chosen}{date}.")
+
+
+@click.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_appcontext
+def remove_command(name: str, yes: bool) -> None:
+    """Remove an organisation; its people stay, and it asks nothing of them any more."""
+    organisation = _named(name)
+    members = enforcement.consequences(organisation.id, clock.now()).members
+    if not yes:
+        click.confirm(f"Remove {name} with {members} members?", abort=True)
+    enforcement.remove(organisation, clock.now())
+    db.session.commit()
+    click.echo(f"Removed {name}; {members} people stay.")
+
+
+def _named(name: str) -> Organisation:
+    organisation = db.session.scalar(select(Organisation).where(Organisation.name == name))
+    if organisation is None:
+        raise click.ClickException(f"There is no organisation named {name}.")
+    return organisation
 
 
 def _moment(text: str) -> datetime:

@@ -82,6 +82,8 @@ LISTS: dict[Verdict, set[str]] = {
         "wizard.download",
         "proof.show",
         "proof.submit",
+        "reset.show",
+        "reset.submit",
     },
 }
 LISTS[Verdict.NUDGE] = LISTS[Verdict.SET_UP] | {"wizard.not_now"}

@@ -2,22 +2,20 @@
 
 from datetime import datetime
 
+from flask import current_app
+from sqlalchemy import insert
+
 import keys
 from accounts import events, notices, password_link
 from accounts.models import Account, Membership, Organisation, Role
-from accounts.password_link import Purpose
+from accounts.password_link import PasswordLink, Purpose
 from db import db
-from mail import messages
+from factors.refusal import Refusal
+from mail import messages, outbox
+from mail.message import Message
 
 
-def invite(
-    email: str,
-    name: str,
-    organisation: Organisation,
-    role: Role,
-    base_url: str,
-    at: datetime,
-) -> Account:
+def invite(email: str, name: str, organisation: Organisation, role: Role, at: datetime) -> Account:
     """Add a person to an organisation and mail them a link. `email` is canonical and new.
 
     The caller commits; the events and the mail go with it.
@@ -26,16 +24,45 @@ def invite(
     db.session.add(
         Membership(account_id=account.id, organisation_id=organisation.id, role=role, since=at)
     )
-    send(account, organisation, base_url, at)
+    send(account, organisation, None, at)
     return account
 
 
-def send(account: Account, organisation: Organisation, base_url: str, at: datetime) -> None:
-    """Mail the link, the only one that works from now on; it opens within three days."""
+def send_all(accounts: list[Account], organisation: Organisation, at: datetime) -> None:
+    """Mail many at once, in as many statements as one: some leave now, the rest by and by."""
+    sent = [_written(account, organisation, at) for account in accounts]
+    links = [password_link.columns_of(a.id, Purpose.INVITATION, t, at) for a, t, _ in sent]
+    db.session.execute(insert(PasswordLink), links)
+    letters = [outbox.columns_of(message, a.id, a.email, at) for a, _, message in sent]
+    outbox.put_many(letters)
+
+
+def _written(
+    account: Account, organisation: Organisation, at: datetime
+) -> tuple[Account, str, Message]:
     token = keys.token()
-    password_link.make(account.id, Purpose.INVITATION, token, at)
-    link = f"{base_url.rstrip('/')}/signin/invitation/{token}"
+    base_url = current_app.config["BASE_URL"].rstrip("/")
+    link = f"{base_url}/signin/invitation/{token}"
     ends_at = at + password_link.INVITED
-    message = messages.invitation(account.name, organisation.name, link, ends_at, at)
+    return account, token, messages.invitation(account.name, organisation.name, link, ends_at, at)
+
+
+def send_again(
+    account: Account, organisation: Organisation, by: Account, at: datetime
+) -> Refusal | None:
+    """Mail the link once more, or say why not; a second click within a minute is no second act."""
+    db.session.refresh(account, with_for_update=True)
+    if account.password_hash is not None or account.disabled_at is not None:
+        return Refusal("has_password", {"name": account.name})
+    if not password_link.is_recent(account.id, Purpose.INVITATION, at):
+        send(account, organisation, by, at)
+    return None
+
+
+def send(account: Account, organisation: Organisation, by: Account | None, at: datetime) -> None:
+    """Mail the link, the only one that works from now on; it opens within three days."""
+    _, token, message = _written(account, organisation, at)
+    password_link.make(account.id, Purpose.INVITATION, token, at)
     notices.to_primary(account, message, at)
-    events.record("invited", account.id, at, result=organisation.name)
+    by_id = by.id if by is not None else None
+    events.record("invited", account.id, at, by=by_id, result=organisation.name)

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, update
+from sqlalchemy import ForeignKey, Index, LargeBinary, exists, select, update
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
 import clock
@@ -43,7 +44,11 @@ class Account(Model):
     """A person who signs in."""
 
     __tablename__ = "accounts"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        # The order of the list of people: a page of it is read without sorting them all.
+        Index("ix_accounts_name", "name", "id"),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
@@ -54,6 +59,9 @@ class Account(Model):
     disabled_at: Mapped[datetime | None]
     reminders_off_at: Mapped[datetime | None]
     """When the person asked for no more reminders where nobody demands two-factor yet."""
+    reset_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the reset code that the next set-up asks for; None: none (S-171)."""
+    reset_at: Mapped[datetime | None]
 
     @property
     def next_label(self) -> str:
@@ -100,10 +108,18 @@ class Membership(Model):
 
     __tablename__ = "memberships"
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
-    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(
+        ForeignKey("organisations.id"), primary_key=True, index=True
+    )
     role: Mapped[Role] = mapped_column(choice(Role))
     since: Mapped[datetime] = mapped_column(default=clock.now)
     """When the person's own clock began: stored once, never renewed."""
+
+    @classmethod
+    def administers(cls, account_id: int) -> bool:
+        """Tell whether somebody looks after the people of an organisation."""
+        found = exists().where(cls.account_id == account_id, cls.role != Role.MEMBER)
+        return bool(db.session.scalar(select(found)))
 
 
 class SignIn(Model):
@@ -122,6 +138,8 @@ class SignIn(Model):
     second_at: Mapped[datetime | None]
     proved_at: Mapped[datetime | None]
     proof_for: Mapped[str | None]
+    reset_code_at: Mapped[datetime | None]
+    """When the reset code was given, which lets this sign-in begin a set-up."""
     next_path: Mapped[str | None]
     let_through: Mapped[str | None]
     """The one page that "Not now" opens."""
@@ -199,9 +217,9 @@ def end_all(account_id: int, at: datetime) -> None:
     )
 
 
-def end_others(sign_in: SignIn, at: datetime) -> None:
-    """End every other sign-in of the person (S-050)."""
-    db.session.execute(
+def end_others(sign_in: SignIn, at: datetime) -> bool:
+    """End every other sign-in of the person (S-050); tell whether there was one."""
+    ended = db.session.execute(
         update(SignIn)
         .where(
             SignIn.account_id == sign_in.account_id,
@@ -210,3 +228,5 @@ def end_others(sign_in: SignIn, at: datetime) -> None:
         )
         .values(ended_at=at)
     )
+    assert isinstance(ended, CursorResult)
+    return bool(ended.rowcount)

@@ -6,6 +6,7 @@ on: that browser gets another random value, in its session, good for one passwor
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
@@ -54,14 +55,26 @@ def has_room(account_id: int, at: datetime) -> bool:
     return bool(hour < PER_HOUR and day < PER_DAY)
 
 
+def is_recent(account_id: int, purpose: Purpose, at: datetime) -> bool:
+    """Tell whether such a link was made less than a minute ago."""
+    made = select(PasswordLink.id).where(
+        PasswordLink.account_id == account_id,
+        PasswordLink.purpose == purpose,
+        PasswordLink.made_at > at - timedelta(minutes=1),
+    )
+    return db.session.scalar(made.limit(1)) is not None
+
+
 def make(account_id: int, purpose: Purpose, token: str, at: datetime) -> None:
     """Make the link that `token` opens; older ones are dead."""
     end_all(account_id, at)
-    db.session.add(
-        PasswordLink(
-            account_id=account_id, purpose=purpose, token_hash=keys.token_hash(token), made_at=at
-        )
-    )
+    db.session.add(PasswordLink(**columns_of(account_id, purpose, token, at)))
+
+
+def columns_of(account_id: int, purpose: Purpose, token: str, at: datetime) -> dict[str, Any]:
+    """Return the row of a link, for whoever inserts many at once."""
+    hashed = keys.token_hash(token)
+    return {"account_id": account_id, "purpose": purpose, "token_hash": hashed, "made_at": at}
 
 
 def is_good(purpose: Purpose, token: str, at: datetime) -> bool:

@@ -4,13 +4,13 @@ A reminder is claimed by one UPDATE in the transaction that writes its mail, so
 that nobody gets it twice in its period, however often this runs or wherever it dies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ForeignKey, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Select, and_, exists, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,8 @@ from mail import messages, outbox
 from mail.message import Message
 
 PERIOD = {Enforcement.SOFT: timedelta(days=7), Enforcement.HARD: timedelta(days=1)}
+BY_HAND = timedelta(days=1)
+"""How often an administrator's own reminder reaches somebody at most."""
 SSO_ONLY = timedelta(days=30)
 """Whoever signed in by SSO only within this time is not reminded."""
 
@@ -48,20 +50,32 @@ class Due:
 
 def due(at: datetime) -> Iterator[Due]:
     """Yield everybody to whom a reminder is due now, in the order of their addresses."""
-    rows = db.session.execute(_members(at)).all()
+    yield from _due(_members(at), at, lambda asked: PERIOD[asked.level])
+
+
+def _due(
+    query: Select[*tuple[Any, ...]], at: datetime, period: Callable[[Demand], timedelta]
+) -> Iterator[Due]:
+    rows = db.session.execute(query).all()
     for key, theirs in groupby(rows, key=lambda row: tuple(row[:5])):
         account_id, email, name, put_at, off_at = key
         asked = demand((Policy(*row[5:]) for row in theirs), at)
         if asked is None or (off_at is not None and not asked.is_must):
             continue
-        if put_at is None or put_at <= at - PERIOD[asked.level]:
+        if put_at is None or put_at <= at - period(asked):
             yield Due(account_id, email, name, asked)
 
 
-def put(person: Due, at: datetime) -> bool:
-    """Remind one person, unless somebody else just has; tell whether it was us."""
+def due_now(organisation_id: int, at: datetime) -> Iterator[Due]:
+    """Yield whom an administrator may remind by hand: who got none within a day."""
+    theirs = select(Membership.account_id).where(Membership.organisation_id == organisation_id)
+    yield from _due(_members(at).where(Account.id.in_(theirs)), at, lambda _: BY_HAND)
+
+
+def put(person: Due, at: datetime, period: timedelta | None = None) -> bool:
+    """Remind one person, unless somebody has within the period; tell whether it was us."""
     add_if_new(Reminder, account_id=person.account_id, put_at=None)
-    earlier = at - PERIOD[person.demand.level]
+    earlier = at - (period or PERIOD[person.demand.level])
     claimed = db.session.execute(
         update(Reminder)
         .where(
@@ -78,6 +92,15 @@ def put(person: Due, at: datetime) -> bool:
     return True
 
 
+def only_by_sso(at: datetime) -> ColumnElement[bool]:
+    """Whether every sign-in of an account of the last 30 days was by SSO, and there was one."""
+    recent = and_(SignIn.account_id == Account.id, SignIn.first_at > at - SSO_ONLY)
+    by_sso = SignIn.first_factor.startswith(SSO)
+    some = exists(select(SignIn.id).where(recent, by_sso).correlate(Account))
+    other = exists(select(SignIn.id).where(recent, ~by_sso).correlate(Account))
+    return and_(some, ~other)
+
+
 def _message(person: Due, at: datetime) -> Message:
     asked = person.demand
     if asked.is_must:
@@ -88,9 +111,6 @@ def _message(person: Due, at: datetime) -> Message:
 
 def _members(at: datetime) -> Select[*tuple[Any, ...]]:
     """Select the people without two-factor whom an organisation asks, a row for each that does."""
-    recent = and_(SignIn.account_id == Account.id, SignIn.first_at > at - SSO_ONLY)
-    by_sso = SignIn.first_factor.startswith(SSO)
-    only_by_sso = and_(exists().where(recent, by_sso), ~exists().where(recent, ~by_sso))
     return (
         select(
             Account.id,
@@ -115,7 +135,7 @@ def _members(at: datetime) -> Select[*tuple[Any, ...]]:
             Organisation.enforcement != Enforcement.OFF,
             Authenticator.id.is_(None),
             Account.disabled_at.is_(None),
-            ~only_by_sso,
+            ~only_by_sso(at),
         )
         .order_by(Account.email, Organisation.name)
     )

@@ -86,5 +86,5 @@ def end_sign_in(found: Visitor, sign_in_id: int, at: datetime) -> bool:
 
 def end_other_sign_ins(found: Visitor, at: datetime) -> None:
     """End every sign-in of the person but this one."""
-    end_others(found.sign_in, at)
-    events.record("other sign-ins ended", found.account.id, at)
+    if end_others(found.sign_in, at):
+        events.record("other sign-ins ended", found.account.id, at)

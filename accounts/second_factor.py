@@ -9,7 +9,7 @@ from sqlalchemy import select
 import client
 import cookies
 import keys
-from accounts import alarm, code_mail, events, notices
+from accounts import alarm, code_mail, events, notices, reset
 from accounts.models import end_pending
 from accounts.visitor import Visitor
 from db import db
@@ -69,6 +69,14 @@ def email_code(
     if refusal is None:
         notices.backup_email_used(found, at)
     return refusal
+
+
+def reset_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
+    """Take the reset code, which lets this sign-in begin a set-up (S-171)."""
+    code = reset.shape(typed)
+    if isinstance(code, Refusal):
+        return code
+    return _spend(found, "reset code", at, lambda: reset.consume(found, code, at))
 
 
 def _spend(

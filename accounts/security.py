@@ -9,7 +9,7 @@ from sqlalchemy import select
 import clock
 import web
 from accounts import events, proof, recent, removals, sign_ins
-from accounts.models import SignIn
+from accounts.models import Membership, SignIn
 from accounts.recent import Happening
 from accounts.visitor import Visitor, me
 from addresses import masked
@@ -50,6 +50,7 @@ def show() -> Response:
         "accounts/security.html",
         protection=protection(found, at),
         target=next_path if web.is_safe_path(next_path) else None,
+        administers=Membership.administers(found.account.id),
     )
 
 

@@ -44,6 +44,12 @@ def deliver_now() -> bool:
     return False not in [deliver(outbox_id) for outbox_id in g.pop("outbox_now", [])]
 
 
+def deliver_from_command() -> None:
+    """Deliver what a command has committed, before it ends."""
+    for outbox_id in g.pop("outbox_later", []):
+        deliver(outbox_id)
+
+
 def deliver_after(response: Response) -> Response:
     """Deliver what else this request has committed, and what is due, once the answer is sent."""
     waiting, app, at = g.pop("outbox_later", []), current_app._get_current_object(), clock.now()  # type: ignore[attr-defined]  # the proxy's own way

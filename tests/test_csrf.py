@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from db import db
@@ -31,7 +32,13 @@ class Posts:
             a for m, a in addresses_of(app, **self.places) if m == "POST" and a not in FOREIGN
         ]
 
-    places = {"filename": "onward.css", "view": "x", "kind": "codes", "device_id": "1"}
+    places = {
+        "filename": "onward.css",
+        "view": "x",
+        "kind": "codes",
+        "device_id": "1",
+        "account_id": "1",
+    }
 
     def prepared(self, address: str) -> Iterator[tuple[Person, str, dict[str, str]]]:
         """Yield the browser, a token from before its sign-in, and the fields."""
@@ -314,8 +321,57 @@ def with_passwords(public: Flask, bob: Walker) -> None:
 
 
 def plain(address: str) -> str:
-    """Return an address without its numbers and tokens."""
-    return re.sub(r"(?<=/signin/reset/).*", "x", re.sub(r"\d+", "2", address))
+    """Return an address without its numbers, tokens and query."""
+    address = re.sub(r"(?<=/signin/reset/).*", "x", address.partition("?")[0])
+    return re.sub(r"\d+", "2", address)
+
+
+def with_administration(public: Flask, now: datetime) -> Walker:
+    """Bob, an owner now, walks through every form of the administration; Alice is reset."""
+    with public.app_context():
+        db.session.execute(text("UPDATE memberships SET role = 'owner' WHERE account_id = 2"))
+        db.session.execute(text("INSERT INTO memberships VALUES (1, 2, 'member', '2031-01-01')"))
+        db.session.execute(text("UPDATE sign_ins SET proved_at = :now"), {"now": f"{now:%F %T}"})
+        db.session.commit()
+    bob = Walker(public, "bob@example.com")
+    bob.sign_in()
+    bob.visit("/signin/backup-email")
+    bob.press("/signin/backup-email")
+    bob.press("/signin/backup-email/code", code=mailed_code(public))
+    for path in ("people", "people/1", "people/1/reset", "people/add", "progress", "audit"):
+        bob.visit(f"/admin/{path}")
+    bob.press("/admin/people/search", search="alice")
+    bob.press("/admin/people.csv")
+    bob.visit("/admin/audit")
+    bob.press("/admin/audit/search", kind="sign-in")
+    bob.press("/admin/audit.csv")
+    bob.visit("/admin/people/add")
+    bob.press("/admin/people/add", people="Erin, erin@example.com")
+    with public.app_context():
+        erin = db.session.scalar(text("SELECT max(id) FROM accounts"))
+    bob.visit(f"/admin/people/{erin}")
+    bob.press(f"/admin/people/{erin}/invite")
+    bob.visit("/admin/people/remind")
+    bob.press("/admin/people/remind")
+    bob.visit("/admin/enforcement")
+    bob.press("/admin/enforcement", level="off", hard_from="", grace_days="0")
+    bob.press("/admin/enforcement/confirm", level="off", grace_days="0")
+    bob.visit("/admin/people/1")
+    for act in ("unlock", "disable", "enable"):
+        bob.press(f"/admin/people/1/{act}")
+    bob.press("/admin/people/1/role", role="admin")
+    bob.visit("/admin/people/1/reset")
+    bob.press("/admin/people/1/reset", reason="Lost the phone", once="1")
+    code = re.search(r"(?:[A-Z2-9]{4} ){3}[A-Z2-9]{4}", bob.page.text)
+    assert code is not None
+    alice = Walker(public, "alice@example.com")
+    alice.sign_in()
+    alice.visit("/setup")
+    alice.press("/signin/reset-code", code=code[0])
+    assert alice.page.heading == "Get an authenticator app"
+    bob.posted |= alice.posted
+    bob.forms |= alice.forms
+    return bob
 
 
 def test_every_form_of_the_product_works_over_https(public: Flask) -> None:
@@ -323,13 +379,14 @@ def test_every_form_of_the_product_works_over_https(public: Flask) -> None:
     now = datetime.now(UTC)
     alice, bob = with_backup_codes(public, now), with_backup_email(public, now)
 
-    with_passwords(public, bob)
     for person in (alice, bob):
         assert person.page.heading == "Two-factor authentication"
     places = Posts.places | {"device_id": "2"}
+    admin = with_administration(public, now)
+    with_passwords(public, bob)
     every = {a for m, a in addresses_of(public, **places) if m == "POST"} - FOREIGN
-    assert set(map(plain, alice.posted | bob.posted)) == every
-    assert set(map(plain, alice.forms | bob.forms)) <= every
+    assert set(map(plain, alice.posted | bob.posted | admin.posted)) == set(map(plain, every))
+    assert set(map(plain, alice.forms | bob.forms | admin.forms)) <= set(map(plain, every))
 
 
 @pytest.mark.parametrize("referer", ["", "https://evil.example/", "http://sign-in.example.org/"])

@@ -25,6 +25,7 @@ CALLERS = {
     ("accounts/second_factor.py", "_accept", "authenticator.accept"),
     ("accounts/second_factor.py", "backup_code", "backup_codes.consume"),
     ("accounts/second_factor.py", "email_code", "newest.consume"),
+    ("accounts/second_factor.py", "reset_code", "reset.consume"),
     # The set-up counts its own: the tenth wrong code voids it.
     ("wizard/steps.py", "submit", "totp.matching_step"),
     ("wizard/steps.py", "submit", "backup_email.check"),
@@ -63,8 +64,13 @@ def test_the_verbs_of_the_second_factor_check_within_the_budget_only() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "_spend"
     ]
-    assert len(spent) == 3
-    for call in ("_accept(authenticator, typed, at))", "backup_codes.consume(", "newest.consume("):
+    assert len(spent) == 4
+    for call in (
+        "_accept(authenticator, typed, at))",
+        "backup_codes.consume(",
+        "newest.consume(",
+        "reset.consume(",
+    ):
         assert "\n".join(spent).count(call) == ast.unparse(tree).count(call) == 1
     body = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "_spend")
     assert ast.unparse(body).count("throttle.guard(") == 1

@@ -325,19 +325,30 @@ def test_what_happened_is_told_in_words(app: Flask, noon: time_machine.Traveller
         assert sentence in words
 
 
+OF_NOBODY = {
+    "enforcement changed",
+    "organisation removed",
+    "people exported",
+    "audit log exported",
+}
+"""Events that concern no account of one's own."""
+
+
 def test_every_kind_of_event_has_its_words() -> None:
     """A kind without words would be shown as the code writes it."""
     import re
     from pathlib import Path
 
     from accounts.recent import WORDS
+    from admin.audit import NAMES
 
     root = Path(__file__).parent.parent
-    sources = [p for room in ("accounts", "wizard") for p in (root / room).glob("*.py")]
+    sources = [p for room in ("accounts", "wizard", "admin") for p in (root / room).glob("*.py")]
     kinds: set[Any] = set()
     for source in sources:
         kinds |= set(re.findall(r'events\.record\(\s*"([^"]+)"', source.read_text()))
-    assert kinds - {"enforcement changed"} <= set(WORDS)
+    assert kinds - OF_NOBODY <= set(WORDS)
+    assert kinds <= set(NAMES)
     assert len(kinds) > 12
 
 

@@ -298,7 +298,7 @@ def test_somebody_invited_chooses_a_first_password(
 ) -> None:
     with app.test_request_context():
         room = db.session.get_one(Organisation, 1)
-        invitation.invite("fay@example.com", "Fay", room, Role.MEMBER, "http://localhost", NOON)
+        invitation.invite("fay@example.com", "Fay", room, Role.MEMBER, NOON)
         db.session.commit()
     assert app.test_cli_runner().invoke(args=["mail", "deliver"]).exit_code == 0
     (link,) = links(app, "invitation")
@@ -321,7 +321,7 @@ def test_an_invitation_opens_no_reset_and_runs_out(
     """S-121: a token of one purpose is worth nothing at another."""
     with app.test_request_context():
         room = db.session.get_one(Organisation, 1)
-        invitation.invite("fay@example.com", "Fay", room, Role.MEMBER, "http://localhost", NOON)
+        invitation.invite("fay@example.com", "Fay", room, Role.MEMBER, NOON)
         db.session.commit()
     assert app.test_cli_runner().invoke(args=["mail", "deliver"]).exit_code == 0
     (link,) = links(app, "invitation")

@@ -137,7 +137,7 @@ def template_messages(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def code_messages() -> Iterator[tuple[str, str]]:
-    rooms = ("accounts", "factors", "mail", "wizard")
+    rooms = ("accounts", "admin", "factors", "mail", "wizard")
     for file in [*ROOT.glob("*.py"), *(f for room in rooms for f in (ROOT / room).glob("*.py"))]:
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):

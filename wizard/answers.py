@@ -24,6 +24,7 @@ class Answer(StrEnum):
     DONE = auto()
     OUT_OF_DATE = auto()
     PROOF = auto()
+    RESET_CODE = auto()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from accounts import events
+from accounts import events, reset
 from accounts.models import end_others
 from accounts.visitor import Visitor
 from addresses import masked
@@ -35,6 +35,7 @@ def _bind(wizard: Wizard, found: Visitor, at: datetime) -> None:
         Authenticator.revoke(wizard.account_id, at)
     assert wizard.time_step is not None
     Authenticator.bind(wizard.account_id, wizard.record, wizard.time_step, at)
+    reset.spend(found.account)
     found.keep(found.sign_in.pass_second("app", found.token, at))
     end_others(found.sign_in, at)
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from accounts import events
 from db import UTCDateTime, choice, db
 from wizard.tickets import Ticket
 from wizard.wizard import IDLE, LONGEST, RESUMABLE, Reason, Wizard
@@ -114,6 +115,7 @@ def void_where(which: ColumnElement[bool], reason: Reason, at: datetime) -> bool
         voided.set_aside()
     else:
         voided.wipe()
+    voided.tell("voided", at)
     db.session.flush()
     return True
 
@@ -148,6 +150,13 @@ def revive(proof: Ticket, account_id: int, sign_in_id: int, at: datetime) -> Wiz
     )
     if revived is not None:
         revived.take_up()
+        events.record(
+            f"resumed: {revived.kind}",
+            account_id,
+            at,
+            factor=revived.step,
+            result=str(Reason.LOADED),
+        )
     return revived
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from accounts import reset
 from accounts.visitor import Visitor
 from db import db
 from wizard.answers import Answer, Asked, Outcome, again, of_account
@@ -28,6 +29,8 @@ def start(entry: EntryTicket, asked: Asked) -> Outcome:
         return Outcome(Answer.RESTART, latest)
     if latest is not None and latest.voided_at is not None and latest.attempt != entry.told:
         return Outcome(Answer.RESTART, latest)
+    if reset.is_due(found):
+        return Outcome(Answer.RESET_CODE)
     proved_at = _proof(found, latest, at)
     if proved_at is None:
         return Outcome(Answer.PROOF)

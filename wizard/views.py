@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 import clock
 import keys
 import web
-from accounts import nudge, proof
+from accounts import nudge, proof, reset
 from accounts.visitor import me
 from db import db, writes
 from factors.refusal import Refusal
@@ -56,6 +56,8 @@ def show(kind: str) -> Response:
     fits = (wanted is Kind.SET_UP) != has_app
     if ended is not None and (fits or (ended.kind is Kind.SET_UP) != has_app):
         return pages.restart(ended, found, pages.DOCUMENT, wanted if fits else ended.kind)
+    if fits and reset.is_due(found):
+        return web.go(url_for("reset.show"))
     return pages.introduction(wanted, found) if fits else web.go(url_for("home"))
 
 
@@ -106,6 +108,8 @@ def _answer(outcome: Outcome) -> Response:
     wizard, found = outcome.wizard, me()
     if outcome.answer is Answer.PROOF:
         return proof.ask(_introduction_of(request.form.get("entry")))
+    if outcome.answer is Answer.RESET_CODE:
+        return web.go(url_for("reset.show"))
     if outcome.answer is Answer.DONE:
         return web.go(url_for("home"))
     if wizard is None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
+from accounts import events
 from accounts.models import Account, record_label
 from db import Model, choice, db
 from factors import totp, void_record
@@ -186,6 +187,12 @@ class Wizard(Model):
         self.voided_at, self.void_reason = at, reason
         self.lay_off(at)
         self.wipe()
+        self.tell("voided", at)
+
+    def tell(self, what: str, at: datetime) -> None:
+        """Write into the log what became of it, at which step and why."""
+        result = str(self.void_reason or "done")
+        events.record(f"{what}: {self.kind}", self.account_id, at, factor=self.step, result=result)
 
     def lay_off(self, at: datetime) -> None:
         """Keep the dead record for a day, if anybody can have scanned it."""

@@ -1,0 +1,123 @@
+"""Who administers what: the door of every page below /admin, and of every act (S-172)."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import Response, abort, g, request, url_for
+from flask_babel import gettext
+from sqlalchemy import select, update
+
+import clock
+import web
+from accounts import upkeep
+from accounts.models import Account, Membership, Organisation, Role, SignIn
+from accounts.visitor import Visitor, me
+from db import db
+from factors.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The organisation that somebody looks after now, and those they could choose instead."""
+
+    organisation: Organisation
+    role: Role
+    choices: list[Organisation]
+
+    @property
+    def gives(self) -> list[Role]:
+        """The roles that the visitor may give: only an owner makes an owner."""
+        return [role for role in Role if role is not Role.OWNER or self.role is Role.OWNER]
+
+
+def check() -> Response | None:
+    """Let administrators in, to an organisation of theirs, and nobody else.
+
+    A trusted device opens no page of administration: with two-factor on, a code
+    must have been given in this very sign-in (S-118).
+    """
+    found = me()
+    rows = db.session.execute(
+        select(Organisation, Membership.role)
+        .join(Membership, Membership.organisation_id == Organisation.id)
+        .where(Membership.account_id == found.account.id, Membership.role != Role.MEMBER)
+        .order_by(Organisation.name)
+    ).all()
+    if not rows:
+        return web.error_page(403, gettext("Only administrators of an organisation can open it."))
+    if _owes_code(found):
+        return ask(request.full_path if request.method == "GET" else url_for("admin.people.show"))
+    wanted = request.args.get("organisation") or str(rows[0][0].id)
+    chosen = next((row for row in rows if str(row[0].id) == wanted), None)
+    if chosen is None:
+        abort(404)
+    g.desk = Desk(chosen[0], chosen[1], [row[0] for row in rows])
+    return None
+
+
+def desk() -> Desk:
+    """Return what the visitor looks after in this request."""
+    return cast(Desk, g.desk)
+
+
+def _owes_code(found: Visitor) -> bool:
+    """Tell whether trust has spared the code so far: a proof is a code as well."""
+    gave_code = found.sign_in.second_at is not None or found.sign_in.proved_at is not None
+    return found.authenticator is not None and not gave_code
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """Return the address of a page of administration, for the same organisation."""
+    return url_for(endpoint, organisation=desk().organisation.id, **values)
+
+
+def is_proved() -> bool:
+    """Tell whether an act may follow, or a fresh proof is due first."""
+    return me().sign_in.is_proved(clock.now())
+
+
+def ask(page: str) -> Response:
+    """Ask for a proof, also from a GET, and lead to `page` afterwards.
+
+    The reading transaction ends first: one that reads and then writes does not wait.
+    """
+    sign_in_id = me().sign_in.id
+    db.session.rollback()
+    db.session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(proof_for=page))
+    db.session.commit()
+    return web.go(url_for("proof.show"))
+
+
+def person(account_id: int) -> tuple[Account, Role]:
+    """Return somebody of the desk's organisation; whoever is none does not exist here."""
+    row = db.session.execute(
+        select(Account, Membership.role)
+        .join(Membership, Membership.account_id == Account.id)
+        .where(Account.id == account_id, Membership.organisation_id == desk().organisation.id)
+    ).one_or_none()
+    if row is None:
+        abort(404)
+    return row[0], row[1]
+
+
+def why_not(account: Account) -> Refusal | None:
+    """Return why the visitor may not act on somebody of their organisation, or None.
+
+    Nobody acts on themself. Whoever has a role anywhere is an owner's to act on, and
+    one of that very organisation: an account is one, and an act on it reaches all of
+    them. So no administrator alone takes another's factors away (S-173).
+    """
+    mine = me().account.id
+    if account.id == mine:
+        return Refusal("only_owner" if upkeep.is_last_owner(mine) else "own_account")
+    rows = db.session.execute(
+        select(Membership.account_id, Membership.organisation_id, Membership.role).where(
+            Membership.account_id.in_([mine, account.id])
+        )
+    ).all()
+    owned = {r.organisation_id for r in rows if (r.account_id, r.role) == (mine, Role.OWNER)}
+    for row in rows:
+        is_theirs = row.account_id == account.id and row.role is not Role.MEMBER
+        if is_theirs and row.organisation_id not in owned:
+            return Refusal("role_too_high", {"name": account.name})
+    return None

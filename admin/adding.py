@@ -1,0 +1,139 @@
+"""People who are added many at once, as lines of a table, and what is wrong with a line."""
+
+import csv
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+import addresses
+from accounts import events, invitation
+from accounts.models import Account, Membership, Organisation, Role
+from admin.access import Desk
+from db import db
+from factors.refusal import Refusal
+from factors.throttle import Throttle
+
+MOST = 500
+"""People that are added at once."""
+LONGEST = 120
+"""Signs of a name."""
+COLUMNS = ("name", "email", "role")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of what was sent, as it was read; `address` is canonical, or empty if it is none."""
+
+    number: int
+    text: str
+    name: str
+    address: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A line that adds nobody, and why."""
+
+    line: Line
+    refusal: Refusal
+
+
+def read(table: str) -> list[Line] | Refusal:
+    """Return the lines of a table of names, addresses and roles; a first line may name them."""
+    written = table.removeprefix("\ufeff").splitlines()
+    if not any(line.strip() for line in written):
+        return Refusal("people_empty")
+    divider = max(",;\t", key=table.count)
+    columns: tuple[str, ...] | None = None
+    found = []
+    for number, text in enumerate(written, 1):
+        cells = [cell.strip() for cell in next(csv.reader([text], delimiter=divider), [])]
+        if not any(cells):
+            continue
+        if columns is None:
+            named = tuple(cell.lower() for cell in cells)
+            columns = named if "email" in named else COLUMNS
+            if columns is named:
+                continue
+        values = dict(zip(columns, cells, strict=False))
+        name, email, role = (values.get(column, "") for column in COLUMNS)
+        found.append(Line(number, text, name, _address(email), role.lower()))
+    return found if len(found) <= MOST else Refusal("people_many", {"most": MOST})
+
+
+def add(
+    lines: list[Line], desk: Desk, by: Account, at: datetime
+) -> tuple[list[Account], list[Bad]]:
+    """Add and invite everybody whose line is good; return them and the lines that are bad.
+
+    The number of statements does not grow with the lines.
+    """
+    known = _known(lines, desk.organisation.id)
+    good: dict[str, Line] = {}
+    bad = []
+    for line in lines:
+        refusal = _why_not(line, desk.gives) or known.get(line.address)
+        if refusal is None and line.address in good:
+            refusal = Refusal("people_twice", {"number": good[line.address].number})
+        if refusal is not None:
+            bad.append(Bad(line, refusal))
+        else:
+            good[line.address] = line
+    return _added(good, desk.organisation, by, at), bad
+
+
+def _address(typed: str) -> str:
+    try:
+        return addresses.canonical(typed)
+    except addresses.AddressRefused:
+        return ""
+
+
+def _known(lines: list[Line], organisation_id: int) -> dict[str, Refusal]:
+    """Return the addresses that have an account already, with what to say of them."""
+    query = select(Account.email, Membership.account_id).outerjoin(
+        Membership,
+        (Membership.account_id == Account.id) & (Membership.organisation_id == organisation_id),
+    )
+    rows = db.session.execute(query.where(Account.email.in_({line.address for line in lines})))
+    return {email: Refusal("people_here" if here else "people_elsewhere") for email, here in rows}
+
+
+def _why_not(line: Line, gives: list[Role]) -> Refusal | None:
+    if not line.address:
+        return Refusal("address_bad")
+    if not line.name or len(line.name) > LONGEST or not line.name.isprintable():
+        return Refusal("people_name", {"most": LONGEST})
+    if line.role and line.role not in gives:
+        return Refusal("people_role", {"roles": ", ".join(gives)})
+    return None
+
+
+def _added(
+    good: dict[str, Line], organisation: Organisation, by: Account, at: datetime
+) -> list[Account]:
+    """Insert all of them at once, with what belongs to each."""
+    if not good:
+        return []
+    rows = [
+        {"email": address, "name": line.name, "password_at": at, "created_at": at}
+        for address, line in good.items()
+    ]
+    accounts = list(db.session.scalars(insert(Account).returning(Account), rows))
+    ids = [account.id for account in accounts]
+    db.session.execute(insert(Throttle), [{"account_id": one} for one in ids])
+    ties = [_tie(account, good[account.email], organisation.id) for account in accounts]
+    db.session.execute(insert(Membership), ties)
+    told = [
+        events.columns_of("invited", one, at, by=by.id, result=organisation.name) for one in ids
+    ]
+    db.session.execute(insert(events.Event), told)
+    invitation.send_all(accounts, organisation, at)
+    return accounts
+
+
+def _tie(account: Account, line: Line, organisation_id: int) -> dict[str, object]:
+    role = Role(line.role or Role.MEMBER)
+    return {"account_id": account.id, "organisation_id": organisation_id, "role": role}

@@ -1,0 +1,152 @@
+"""The audit log of an organisation: what happened to its people, the newest first (S-176)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from flask_babel import LazyString, lazy_gettext
+from sqlalchemy import ColumnElement, Row, Select, or_, select
+from sqlalchemy.orm import aliased
+
+from accounts.events import Event
+from accounts.models import Account, Membership
+from db import db
+
+PAGE = 50
+"""Events on one page."""
+CHUNK = 1000
+"""Events read at once for a file: memory does not grow with the log."""
+LONGEST = 100
+"""Signs of a search that are read."""
+
+NAMES: dict[str, LazyString] = {
+    "sign-in": lazy_gettext("Sign-in"),
+    "signed out": lazy_gettext("Signed out"),
+    "second factor": lazy_gettext("Code entered"),
+    "proof": lazy_gettext("Confirmed who they are"),
+    "trusted device removed": lazy_gettext("Trusted device removed"),
+    "finished: set-up": lazy_gettext("Two-factor set up"),
+    "finished: authenticator": lazy_gettext("Authenticator app replaced"),
+    "finished: codes": lazy_gettext("New backup codes"),
+    "finished: email": lazy_gettext("Backup email confirmed"),
+    "voided: set-up": lazy_gettext("Set-up ended early"),
+    "resumed: set-up": lazy_gettext("Set-up brought back"),
+    "voided: authenticator": lazy_gettext("Replacing the app ended early"),
+    "voided: codes": lazy_gettext("Getting new codes ended early"),
+    "voided: email": lazy_gettext("Changing the backup email ended early"),
+    "two-factor reset": lazy_gettext("Two-factor reset"),
+    "unlocked": lazy_gettext("Unlocked"),
+    "disabled": lazy_gettext("Disabled"),
+    "enabled": lazy_gettext("Let back in"),
+    "invited": lazy_gettext("Invited"),
+    "reminder": lazy_gettext("Reminder mailed"),
+    "two-factor off": lazy_gettext("Two-factor turned off"),
+    "backup email removed": lazy_gettext("Backup email removed"),
+    "sign-in ended": lazy_gettext("A sign-in ended"),
+    "other sign-ins ended": lazy_gettext("Other sign-ins ended"),
+    "password changed": lazy_gettext("Password changed"),
+    "password link mailed": lazy_gettext("Password link mailed"),
+    "role changed": lazy_gettext("Role changed"),
+    "reminders ended": lazy_gettext("Reminders stopped"),
+    "people exported": lazy_gettext("List of people downloaded"),
+    "audit log exported": lazy_gettext("Audit log downloaded"),
+    "organisation removed": lazy_gettext("Organisation removed"),
+    "enforcement changed": lazy_gettext("Enforcement changed"),
+}
+"""How each kind of event is called; one that is missing here shows its own word."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which events are wanted; None and "" stand for all."""
+
+    organisation_id: int
+    kind: str = ""
+    account_id: int | None = None
+    search: str = ""
+    since: date | None = None
+    until: date | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some events and where the next page begins."""
+
+    events: list[Row[*tuple[Any, ...]]]
+    next_before: int | None
+
+
+def page(choice: Choice) -> Page:
+    """Return the events older than `before`; one statement, however many there are."""
+    rows = list(db.session.execute(_wanted(choice).limit(PAGE + 1)))
+    more = len(rows) > PAGE
+    return Page(rows[:PAGE], rows[PAGE - 1].id if more else None)
+
+
+def everything(choice: Choice) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Yield all wanted events, some at a time; no transaction stays open in between."""
+    while True:
+        rows = list(db.session.execute(_wanted(choice).limit(CHUNK)))
+        db.session.rollback()
+        yield from rows
+        if len(rows) < CHUNK:
+            return
+        choice = replace(choice, before=rows[-1].id)
+
+
+def of_person(account_id: int, most: int) -> list[Row[*tuple[Any, ...]]]:
+    """Return the newest events of one person."""
+    return list(db.session.execute(_facts().where(Event.account_id == account_id).limit(most)))
+
+
+def _facts() -> Select[*tuple[Any, ...]]:
+    """Return the SELECT of events with the names of whom they concern and who did it."""
+    by = aliased(Account)
+    told = (Event.id, Event.at, Event.kind, Event.factor, Event.result, Event.reason)
+    origin = (Event.address, Event.browser, Event.system, Event.account_id)
+    people = (Account.name, Account.email, by.name.label("by_name"), by.email.label("by_email"))
+    return (
+        select(*told, *origin, *people)
+        .join(Account, Account.id == Event.account_id)
+        .outerjoin(by, by.id == Event.by_account_id)
+        .order_by(Event.id.desc())
+    )
+
+
+def _wanted(choice: Choice) -> Select[*tuple[Any, ...]]:
+    member = select(Membership.account_id).where(
+        Membership.account_id == Event.account_id,
+        Membership.organisation_id == choice.organisation_id,
+    )
+    return _facts().where(member.exists(), *_filters(choice))
+
+
+def _filters(choice: Choice) -> Iterator[ColumnElement[bool]]:
+    if choice.kind:
+        yield Event.kind == choice.kind
+    if choice.account_id is not None:
+        yield Event.account_id == choice.account_id
+    if words := choice.search.strip()[:LONGEST]:
+        yield _named(words)
+    if choice.since is not None:
+        yield Event.at >= _midnight(choice.since)
+    if choice.until is not None:
+        yield Event.at < _midnight(choice.until) + timedelta(days=1)
+    if choice.before is not None:
+        yield Event.id < choice.before
+
+
+def _named(words: str) -> ColumnElement[bool]:
+    """Whom it concerns, or who did it, has these letters in the name or address."""
+    found = or_(
+        Account.name.icontains(words, autoescape=True),
+        Account.email.icontains(words, autoescape=True),
+    )
+    people = select(Account.id).where(found).scalar_subquery()
+    return or_(Event.account_id.in_(people), Event.by_account_id.in_(people))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

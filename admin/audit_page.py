@@ -1,0 +1,90 @@
+"""The audit log as a page and as a file."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
+
+import clock
+import web
+from accounts import events
+from accounts.models import Account
+from accounts.visitor import me
+from admin import access, audit, sheet
+from admin.access import desk
+from admin.audit import Choice
+from db import db
+
+bp = Blueprint("audit", __name__)
+
+
+@bp.get("/audit")
+def show() -> Response:
+    """Show the newest events, all or those of one kind, person or time."""
+    return _page(_choice(request.args))
+
+
+@bp.post("/audit/search")
+def search() -> Response:
+    """Answer the filter with its page: whose name is looked for stands in no address (S-137)."""
+    return _page(_choice(request.form))
+
+
+@bp.post("/audit.csv")
+def export() -> Response:
+    """Send all wanted events as a file, and note who took it."""
+    choice, at = _choice(request.form), clock.now()
+    _person(choice)
+    events.record("audit log exported", me().account.id, at)
+    db.session.commit()
+    header = ["when", "email", "name", "event", "factor", "result", "reason"]
+    header += ["by", "address", "browser", "system"]
+    return sheet.download(f"audit-log-{at:%Y-%m-%d}", header, _lines(choice))
+
+
+def _page(choice: Choice) -> Response:
+    return web.render(
+        "admin/audit.html",
+        choice=choice,
+        person=_person(choice),
+        page=audit.page(choice),
+        names=audit.NAMES,
+    )
+
+
+def _lines(choice: Choice) -> Iterator[tuple[Any, ...]]:
+    for row in audit.everything(choice):
+        told = (row.kind, row.factor, row.result, row.reason, row.by_email)
+        yield (row.at, row.email, row.name, *told, row.address, row.browser, row.system)
+
+
+def _choice(sent: MultiDict[str, str]) -> Choice:
+    """Read the filter; what can't be read is left out."""
+    days: dict[str, date | None] = {"since": None, "until": None}
+    for name in days:
+        with suppress(ValueError):
+            # A day before the calendar's end, so that the one after it exists too.
+            days[name] = min(date.fromisoformat(sent.get(name, "")), date(9000, 1, 1))
+    return Choice(
+        desk().organisation.id,
+        kind=sent.get("kind", ""),
+        account_id=_number(sent.get("person")),
+        search=sent.get("search", "") if sent is request.form else "",
+        since=days["since"],
+        until=days["until"],
+        before=_number(sent.get("before")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    """Return a positive number that a column can hold, or None."""
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) < 10
+    return int(text or "") if is_number else None
+
+
+def _person(choice: Choice) -> Account | None:
+    """Return the one person whose events are wanted; foreign ones do not exist here."""
+    return access.person(choice.account_id)[0] if choice.account_id is not None else None

@@ -1,0 +1,48 @@
+"""Administration: all its pages behind one door."""
+
+from flask import Blueprint, Response
+from flask_babel import gettext
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+import web
+from admin import (
+    access,
+    adding_page,
+    audit_page,
+    enforcement_page,
+    people_page,
+    person_page,
+    progress_page,
+    reminder_page,
+    reset_page,
+)
+from db import db
+
+DEADLOCK = "40P01"
+"""What PostgreSQL says to one of two who wait for each other."""
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+bp.before_request(access.check)
+for page in (
+    people_page,
+    adding_page,
+    reminder_page,
+    person_page,
+    reset_page,
+    enforcement_page,
+    progress_page,
+    audit_page,
+):
+    bp.register_blueprint(page.bp)
+
+
+@bp.errorhandler(DBAPIError)
+def met(error: DBAPIError) -> Response:
+    """Answer the second of two acts that met: its transaction was undone as a whole."""
+    if not isinstance(error, IntegrityError) and getattr(error.orig, "sqlstate", "") != DEADLOCK:
+        raise error
+    db.session.rollback()
+    text = gettext(
+        "Somebody else changed the same at this moment. Nothing was changed. Please try again."
+    )
+    return web.error_page(409, text)

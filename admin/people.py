@@ -1,0 +1,121 @@
+"""The people of an organisation: a page of them, their numbers, all of them for a file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select, tuple_
+
+from accounts.models import Account, Membership
+from admin import standing
+from admin.standing import State
+from db import db
+from factors.authenticator import Authenticator
+from factors.throttle import Throttle
+
+PAGE = 50
+"""People on one page."""
+CHUNK = 1000
+"""People read at once for a file: memory does not grow with the organisation."""
+LOCKED, DISABLED = "locked", "disabled"
+EXTRA = (LOCKED, DISABLED)
+"""What may be true beside the state."""
+LONGEST = 100
+"""Signs of a search that are read."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which people are wanted; what is no state is none."""
+
+    organisation_id: int
+    state: str = ""
+    search: str = ""
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some people in the order of their names, and where the next page begins."""
+
+    people: list[Row[*tuple[Any, ...]]]
+    next_after: int | None
+
+
+def page(choice: Choice, at: datetime) -> Page:
+    """Return the page that follows the person `after`; one statement, however many there are."""
+    rows = list(db.session.execute(_wanted(choice, at).limit(PAGE + 1)))
+    more = len(rows) > PAGE
+    return Page(rows[:PAGE], rows[PAGE - 1].id if more else None)
+
+
+def everybody(choice: Choice, at: datetime) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Yield all wanted people, some at a time; no transaction stays open in between."""
+    while True:
+        rows = list(db.session.execute(_wanted(choice, at).limit(CHUNK)))
+        db.session.rollback()
+        yield from rows
+        if len(rows) < CHUNK:
+            return
+        choice = Choice(choice.organisation_id, choice.state, choice.search, rows[-1].id)
+
+
+def one(choice: Choice, account_id: int, at: datetime) -> Row[*tuple[Any, ...]]:
+    """Return one person as the list shows them."""
+    return db.session.execute(_wanted(choice, at).where(Account.id == account_id)).one()
+
+
+def counts(organisation_id: int, at: datetime) -> dict[str, int]:
+    """Return how many people there are in each state, in one statement."""
+    state = standing.state(at)
+    locked = func.sum(case((standing.locked(at), 1), else_=0))
+    query = _joined(select(state, func.count(), locked, func.count(Account.disabled_at)))
+    rows = db.session.execute(
+        query.where(Membership.organisation_id == organisation_id).group_by(state)
+    ).all()
+    found: dict[str, int] = {s.value: 0 for s in State}
+    found |= {row[0]: row[1] for row in rows}
+    sums = {name: sum(row[place] for row in rows) for place, name in enumerate(("all", *EXTRA), 1)}
+    return found | sums
+
+
+def _wanted(choice: Choice, at: datetime) -> Select[*tuple[Any, ...]]:
+    """Return the SELECT of the wanted people, in the order of their names."""
+    columns = (Account.id, Account.name, Account.email, Account.disabled_at, Membership.role)
+    facts = (
+        standing.state(at).label("state"),
+        standing.locked(at).label("locked"),
+        standing.codes_left().label("codes_left"),
+        standing.has_email().label("has_email"),
+        standing.last_sign_in().label("last_sign_in"),
+    )
+    query = _joined(select(*columns, *facts))
+    query = query.where(Membership.organisation_id == choice.organisation_id, *_filters(choice, at))
+    return query.order_by(Account.name, Account.id)
+
+
+def _joined(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return (
+        query.select_from(Membership)
+        .join(Account, Account.id == Membership.account_id)
+        .join(Throttle, Throttle.account_id == Account.id)
+        .outerjoin(Authenticator, standing.bound())
+    )
+
+
+def _filters(choice: Choice, at: datetime) -> Iterator[ColumnElement[bool]]:
+    if choice.state == DISABLED:
+        yield Account.disabled_at.is_not(None)
+    elif choice.state == LOCKED:
+        yield standing.locked(at)
+    elif choice.state in set(State):
+        yield standing.state(at) == choice.state
+    if words := choice.search.strip()[:LONGEST]:
+        yield or_(
+            Account.name.icontains(words, autoescape=True),
+            Account.email.icontains(words, autoescape=True),
+        )
+    if choice.after:
+        name = select(Account.name).where(Account.id == choice.after).scalar_subquery()
+        yield tuple_(Account.name, Account.id) > tuple_(name, choice.after)
