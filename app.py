@@ -23,12 +23,14 @@ import sweeper
 import web
 from accounts import (
     challenge,
+    first_password,
     gate,
     passwords,
     proof,
     reset_page,
     security,
     signin,
+    sso,
     turning_off,
     unsubscribe,
     visitor,
@@ -44,6 +46,8 @@ BLUEPRINTS = (
     challenge.bp,
     proof.bp,
     reset_page.bp,
+    sso.bp,
+    first_password.bp,
     security.bp,
     turning_off.bp,
     passwords.bp,

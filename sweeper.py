@@ -8,6 +8,7 @@ from sqlalchemy import delete, update
 import clock
 from accounts.password_link import INVITED, PasswordLink
 from accounts.password_tries import PasswordTries
+from accounts.sso_trip import Trip
 from db import db
 from factors import void_record
 from factors.backup_email import EmailCode
@@ -26,6 +27,7 @@ def sweep(at: datetime) -> None:
     )
     db.session.execute(delete(EmailCode).where(EmailCode.made_at <= at - DAY))
     db.session.execute(delete(TrustedDevice).where(TrustedDevice.known_at <= at - LIFE))
+    db.session.execute(delete(Trip).where(Trip.started_at <= at - DAY))
     db.session.execute(delete(PasswordTries).where(PasswordTries.since <= at - DAY))
     db.session.execute(delete(PasswordLink).where(PasswordLink.made_at <= at - INVITED))
     db.session.commit()

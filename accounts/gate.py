@@ -48,15 +48,19 @@ EVERYBODY = {
     "passwords.new",
     "passwords.choose",
     "unsubscribe.show",
+    "sso.callback",  # a proof comes back there as well
     *FOREIGN_POST,
     *GALLERY,
 }
 """Endpoints that need no sign-in at all."""
 
+LEAVE_FOR_SSO = {"sso.start", "sso.tie", "sso.submit_tie"}
+
 LISTS: dict[Verdict, set[str]] = {
-    Verdict.ANONYMOUS: EVERYBODY | {"signin.show", "signin.submit"},
+    Verdict.ANONYMOUS: EVERYBODY | {"signin.show", "signin.submit"} | LEAVE_FOR_SSO,
     Verdict.REPLAY: {"wizard.submit"},
     Verdict.CHALLENGE: EVERYBODY
+    | LEAVE_FOR_SSO
     | {
         "signin.show",
         "signin.submit",
@@ -71,6 +75,7 @@ LISTS: dict[Verdict, set[str]] = {
         "challenge.submit_email_code",
     },
     Verdict.SET_UP: EVERYBODY
+    | LEAVE_FOR_SSO
     | {
         "wizard.required",
         "wizard.show",
@@ -84,6 +89,8 @@ LISTS: dict[Verdict, set[str]] = {
         "proof.submit",
         "reset.show",
         "reset.submit",
+        "proof.mail_code",
+        "sso.start_proof",
     },
 }
 LISTS[Verdict.NUDGE] = LISTS[Verdict.SET_UP] | {"wizard.not_now"}

@@ -70,7 +70,7 @@ class Account(Model):
 
     @classmethod
     def create(cls, email: str, name: str, password_hash: str | None, at: datetime) -> "Account":
-        """Add a person with their throttle. `email` is canonical already."""
+        """Add a person with their throttle. `email` is canonical; SSO alone needs no password."""
         account = cls(
             email=email,
             name=name,
@@ -134,6 +134,10 @@ class SignIn(Model):
     renewed_at: Mapped[datetime | None]
     first_factor: Mapped[str]
     first_at: Mapped[datetime]
+    provider_id: Mapped[str | None]
+    """The provider of SSO; beside the factor "password": a tie to it waits for its proof."""
+    exempt_at: Mapped[datetime | None]
+    """When the provider did all that is demanded of it: the own second factor is not due."""
     second_factor: Mapped[str | None]
     second_at: Mapped[datetime | None]
     proved_at: Mapped[datetime | None]

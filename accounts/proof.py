@@ -1,7 +1,9 @@
 """Confirm it is you: a fresh proof before a sensitive act (S-047).
 
-With two-factor on it is an app code or a backup code, otherwise the password.
-A trusted device is no proof (S-118).
+With two-factor on it is an app code or a backup code, otherwise the password, or
+for somebody who came by SSO a new sign-in at the provider (S-183). From a provider
+that does not say when it was, a code mailed to the sign-in address. A trusted
+device is no proof (S-118).
 """
 
 from datetime import datetime
@@ -11,13 +13,15 @@ from flask import Blueprint, Response, request, url_for
 import clock
 import cookies
 import web
-from accounts import events, password, password_tries, second_factor
+from accounts import events, identity, password, password_tries, second_factor, sso_trip
 from accounts.forms import ProofForm
 from accounts.visitor import Visitor, me
 from db import db
 from factors import backup_codes, trusted_device
+from factors.backup_email import PROVE
 from factors.refusal import Refusal
 from factors.typed import digits
+from mail import postman
 
 bp = Blueprint("proof", __name__)
 
@@ -32,7 +36,7 @@ def ask(page: str) -> Response:
 @bp.get("/signin/confirm")
 def show() -> Response:
     """Ask for a code or the password."""
-    return _page(None, 200)
+    return page(None, 200)
 
 
 @bp.post("/signin/confirm")
@@ -42,7 +46,25 @@ def submit() -> Response:
     refusal = prove(found, form, at)
     if refusal is not None:
         db.session.commit()
-        return _page(refusal, status_of(refusal))
+        return page(refusal, status_of(refusal))
+    return passed(found, at)
+
+
+@bp.post("/signin/confirm/mail")
+def mail_code() -> Response:
+    """Mail a code to somebody whose provider can't prove that they signed in just now."""
+    found = me()
+    if not _may_have_mail(found):
+        return web.go(url_for("proof.show"))
+    refusal = second_factor.mail_proof_code(found, clock.now())
+    db.session.commit()
+    if refusal is None and not postman.deliver_now():
+        return page(Refusal("mail_failed"), 503)
+    return page(refusal, 429) if refusal is not None else web.go(url_for("proof.show"))
+
+
+def passed(found: Visitor, at: datetime) -> Response:
+    """Note the proof, and go on with what it was for."""
     page = found.sign_in.proof_for or url_for("home")
     found.sign_in.proof_for, found.sign_in.proved_at = None, at
     found.keep(found.sign_in.renew(found.token, at))
@@ -58,6 +80,8 @@ def status_of(refusal: Refusal) -> int:
 
 def prove(found: Visitor, form: ProofForm, at: datetime) -> Refusal | None:
     """Return why this is no proof that the visitor is who they say, or None."""
+    if found.authenticator is None and form.code.data and _may_have_mail(found):
+        return signed_in(second_factor.email_code(found, form.code.data, at, PROVE))
     if found.authenticator is None:
         return by_password(found, form.password.data or "", at)
     return by_code(found, form.code.data, at)
@@ -94,5 +118,21 @@ def by_password(found: Visitor, secret: str, at: datetime) -> Refusal | None:
     return wait or Refusal("password")
 
 
-def _page(refusal: Refusal | None, status: int) -> Response:
-    return web.render("accounts/confirm.html", status, refusal=refusal)
+def _may_have_mail(found: Visitor) -> bool:
+    """Tell whether a mailed code may be the proof: only where SSO turned out to give none."""
+    is_by_sso = found.sign_in.first_factor == "sso" and found.authenticator is None
+    return is_by_sso and sso_trip.lacks_auth_time(found.sign_in.id)
+
+
+def page(refusal: Refusal | None, status: int) -> Response:
+    """Show what may be the proof of this person."""
+    found = me()
+    may_have_mail = _may_have_mail(found)
+    return web.render(
+        "accounts/confirm.html",
+        status,
+        refusal=refusal,
+        provider=identity.providers().get(found.sign_in.provider_id or ""),
+        may_have_mail=may_have_mail,
+        is_mailed=may_have_mail and second_factor.newest_email_code(found, PROVE) is not None,
+    )

@@ -9,13 +9,13 @@ from sqlalchemy import select
 import client
 import cookies
 import keys
-from accounts import alarm, code_mail, events, notices, reset
+from accounts import alarm, code_mail, events, identity, notices, reset
 from accounts.models import end_pending
 from accounts.visitor import Visitor
 from db import db
 from factors import backup_codes, throttle, trusted_device
 from factors.authenticator import Authenticator
-from factors.backup_email import SIGN_IN, BackupEmail, EmailCode
+from factors.backup_email import PROVE, SIGN_IN, BackupEmail, EmailCode
 from factors.refusal import Refusal
 from factors.throttle import Throttle, Tries
 from factors.trusted_device import TrustedDevice
@@ -65,8 +65,9 @@ def email_code(
     newest = newest_email_code(found, purpose)
     if newest is None:
         return Refusal("email_unknown")
-    refusal = _spend(found, "backup email", at, lambda: newest.consume(typed, at))
-    if refusal is None:
+    factor = "email" if purpose == PROVE else "backup email"
+    refusal = _spend(found, factor, at, lambda: newest.consume(typed, at))
+    if refusal is None and purpose != PROVE:
         notices.backup_email_used(found, at)
     return refusal
 
@@ -123,6 +124,15 @@ def mail_code(found: Visitor, at: datetime, purpose: str = SIGN_IN) -> Refusal |
     address = BackupEmail.address_of(found.account.id)
     if address is None:
         return Refusal("no_more_mails")
+    return _mail(found, address, purpose, at)
+
+
+def mail_proof_code(found: Visitor, at: datetime) -> Refusal | None:
+    """Put a code that proves who somebody is into the outbox, to the sign-in address."""
+    return _mail(found, found.account.email, PROVE, at)
+
+
+def _mail(found: Visitor, address: str, purpose: str, at: datetime) -> Refusal | None:
     code = newest_email_code(found, purpose)
     if code is None or at >= code.ends_at:
         code = EmailCode.issue(found.account.id, found.sign_in.id, at, purpose)
@@ -145,6 +155,8 @@ def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> 
     that a copy of an older one is worth nothing.
     """
     found.keep(found.sign_in.pass_second(factor, found.token, at))
+    if found.sign_in.provider_id is not None and found.sign_in.first_factor != "sso":
+        identity.finish_tie(found.sign_in, found.account, at)
     device = trusted_device.recognise(found.account.id, cookies.device_token(request), at)
     if device is not None and not trust:
         device.last_used_at = device.proved_at = at

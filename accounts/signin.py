@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, Response, request, session, url_for
 from sqlalchemy import select
@@ -12,9 +13,10 @@ import clock
 import cookies
 import keys
 import web
-from accounts import events, gate, password, password_tries, visitor
+from accounts import events, gate, identity, password, password_tries, sso_provider, visitor
 from accounts.forms import SignInForm
 from accounts.models import Account, SignIn
+from accounts.sso_trip import Trip
 from accounts.visitor import Visitor
 from db import db
 from factors import backup_codes, trusted_device
@@ -38,7 +40,7 @@ class Known:
 @bp.get("/signin")
 def show() -> Response:
     """Show the sign-in form; a half sign-in goes on."""
-    return _page(None, "", 200)
+    return page(None, "", 200)
 
 
 @bp.post("/signin")
@@ -48,7 +50,7 @@ def submit() -> Response:
     outcome = sign_in(form.email.data or "", form.password.data or "", at)
     if isinstance(outcome, Refusal):
         waits = outcome.is_closed or outcome.reason == "password_wait"
-        return _page(outcome, form.email.data or "", 429 if waits else 422)
+        return page(outcome, form.email.data or "", 429 if waits else 422)
     answer = web.go(landing(outcome, at))
     if outcome.new_device_token is not None:
         cookies.set_device(answer, outcome.new_device_token)
@@ -64,12 +66,23 @@ def sign_out() -> Response:
         events.record("signed out", found.account.id, clock.now())
         db.session.commit()
     visitor.leave()
-    answer = web.go(url_for("signin.show"))
+    answer = _sign_out_at_provider(found) or web.go(url_for("signin.show"))
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer
 
 
-def sign_in(typed: str, secret: str, at: datetime) -> Visitor | Refusal:
+def _sign_out_at_provider(found: Visitor | None) -> Response | None:
+    """Send somebody who came by SSO on to sign out there too, where that can be done."""
+    if found is None or found.is_spent or found.sign_in.first_factor != "sso":
+        return None
+    provider = identity.providers()[found.sign_in.provider_id or ""]
+    address = sso_provider.sign_out_address(provider, clock.now())
+    if address is None:
+        return None
+    return web.render("accounts/signed_out.html", address=address, name=provider.name)
+
+
+def sign_in(typed: str, secret: str, at: datetime, trip: Trip | None = None) -> Visitor | Refusal:
     """Sign somebody in by password, or say why not.
 
     No transaction is open while the password is hashed. The answer is decided
@@ -87,7 +100,7 @@ def sign_in(typed: str, secret: str, at: datetime) -> Visitor | Refusal:
         events.record("sign-in", account.id if account else None, at, result="refused")
         db.session.commit()
         return wait or Refusal("pair")
-    return _admit(known, account, at)
+    return _admit(known, account, trip, at)
 
 
 def _known(typed: str, at: datetime) -> Known:
@@ -110,25 +123,55 @@ def _known(typed: str, at: datetime) -> Known:
     )
 
 
-def _admit(known: Known, account: Account, at: datetime) -> Visitor | Refusal:
-    """Make the sign-in row, unless a pause of the second factor is on."""
+def _admit(known: Known, account: Account, trip: Trip | None, at: datetime) -> Visitor | Refusal:
+    """Let the right password in; `trip` is the SSO sign-in that waits for it."""
+    password_tries.clear(known.bucket)
+    if trip is None:
+        path = session.get("next")
+        return begin(account, known.device, at, first_factor="password", next_path=path)
+    return begin(
+        account,
+        None,  # trust spares the code, but is no proof that the account is theirs (S-118)
+        at,
+        trip,
+        first_factor="password",
+        provider_id=trip.provider_id,
+        next_path=wanted_path(visitor.visitor()),
+    )
+
+
+def wanted_path(earlier: Visitor | None) -> str | None:
+    """Return where somebody wanted to go, also when they had begun another way in."""
+    return session.get("next") or (earlier.sign_in.next_path if earlier is not None else None)
+
+
+def begin(
+    account: Account,
+    device: TrustedDevice | None,
+    at: datetime,
+    trip: Trip | None = None,
+    **facts: Any,
+) -> Visitor | Refusal:
+    """Make the sign-in row, unless a pause of the second factor is on.
+
+    A sign-in by SSO that spares the second factor is no proof: the provider may
+    have let the person in without asking anything.
+    """
     token = keys.token()
     browser, system = client.browser_and_system()
     row = SignIn(
         account_id=account.id,
         token_hash=keys.token_hash(token),
-        first_factor="password",
         first_at=at,
         proved_at=at,
         seen_at=at,
-        next_path=session.get("next"),
-        device_id=known.device.id if known.device else None,
+        device_id=device.id if device else None,
         browser=browser,
         system=system,
+        **facts,
     )
     db.session.add(row)
-    password_tries.clear(known.bucket)
-    events.record("sign-in", account.id, at, factor="password")
+    events.record("sign-in", account.id, at, factor=row.first_factor)
     db.session.flush()
     found = visitor.load(token)
     assert found is not None
@@ -143,8 +186,12 @@ def _admit(known: Known, account: Account, at: datetime) -> Visitor | Refusal:
             row.device_id = None  # its wrong codes are counted with those of strangers
     else:
         _note_device(found, at)
-    if found.authenticator is not None:
+    if found.authenticator is not None or found.is_exempt:
         row.proved_at = None  # trust spares the code, but it is no proof (S-118)
+    if trip is not None:
+        db.session.merge(trip).sign_in_id = row.id
+        if not found.owes_second_factor(at):
+            identity.finish_tie(row, account, at)
     db.session.commit()
     visitor.enter(found)
     return found
@@ -173,5 +220,6 @@ def landing(found: Visitor, at: datetime) -> str:
     return str(target)
 
 
-def _page(refusal: Refusal | None, email: str, status: int) -> Response:
+def page(refusal: Refusal | None, email: str, status: int) -> Response:
+    """Show the sign-in form; other rooms end here with their reason."""
     return web.render("accounts/sign_in.html", status, refusal=refusal, email=email)

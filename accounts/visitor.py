@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from flask import request, session
+from flask import current_app, request, session
 from flask_login import LoginManager, current_user, login_user, logout_user
 from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 
@@ -56,11 +56,21 @@ class Visitor:
         """Whether the second factor was passed or is not due."""
         return not self.is_spent and not self.owes_second_factor(clock.now())
 
+    @property
+    def is_exempt(self) -> bool:
+        """Whether this sign-in came by SSO and the provider did all that is demanded (S-182)."""
+        return self.sign_in.exempt_at is not None
+
+    @property
+    def needs_password_first(self) -> bool:
+        """Whether two-factor would protect nothing yet: there is only SSO, and it is exempt."""
+        return self.account.password_hash is None and self.is_exempt
+
     def owes_second_factor(self, at: datetime) -> bool:
         """Tell whether a bound authenticator still waits for its code in this sign-in."""
-        if self.authenticator is None or self.sign_in.second_at is not None:
+        if self.is_exempt:
             return False
-        if self.is_by_sso:
+        if self.authenticator is None or self.sign_in.second_at is not None:
             return False
         if self.device is None:
             return True
@@ -68,13 +78,9 @@ class Visitor:
 
     def demand(self, at: datetime) -> Demand | None:
         """Return what organisations ask of this sign-in; one by SSO is exempt, the person not."""
-        if self.authenticator is not None or self.is_by_sso:
+        if self.authenticator is not None or self.is_exempt:
             return None
         return demand(self.policies, at)
-
-    @property
-    def is_by_sso(self) -> bool:
-        return self.sign_in.first_factor.startswith(SSO)
 
     @property
     def known_device(self) -> TrustedDevice | None:
@@ -181,6 +187,9 @@ def load(token: str) -> Visitor | None:
             found.is_spent = True
     if found is None or not found.sign_in.is_alive(at) or found.account.disabled_at is not None:
         return None
+    provider_id = found.sign_in.provider_id
+    if provider_id is not None and provider_id not in current_app.config["PROVIDERS"]:
+        return None  # taken out of the settings: what it vouched for is over
     return found
 
 

@@ -22,7 +22,7 @@ DIGITS = EMAIL.digits
 LIFE = timedelta(minutes=10)
 OLDER = 10
 """Codes of older mails among which a wrong one is looked for."""
-SIGN_IN, TURN_OFF = "sign in", "turn off"
+SIGN_IN, TURN_OFF, PROVE = "sign in", "turn off", "prove"
 """What a mailed code is good for, and nothing else (S-074)."""
 
 

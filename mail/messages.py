@@ -14,7 +14,12 @@ from mail.message import Message, sampled, written
 
 
 @sampled(
-    purpose={"usual": "sign in", "to confirm an address": "confirm", "to turn off": "turn off"}
+    purpose={
+        "usual": "sign in",
+        "to confirm an address": "confirm",
+        "to turn off": "turn off",
+        "to prove who it is": "prove",
+    }
 )
 def verification_code(
     name: str, code: str, ends_at: datetime, at: datetime, purpose: str
@@ -166,3 +171,16 @@ def invitation(name: str, organisation: str, link: str, ends_at: datetime, at: d
     return written(
         "invitation", subject, at, name=name, organisation=organisation, link=link, ends_at=ends_at
     )
+
+
+@sampled(provider={"usual": "Example SSO"})
+def sso_tied(name: str, provider: str, at: datetime) -> Message:
+    """From now on the person can sign in with a provider."""
+    what = gettext("You can now sign in with %(provider)s", provider=provider)
+    return written("sso_tied", what, at, name=name, provider=provider)
+
+
+@sampled()
+def password_set(name: str, at: datetime) -> Message:
+    """An account that had no password has one."""
+    return written("password_set", gettext("Your account has a password now"), at, name=name)

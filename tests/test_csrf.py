@@ -21,6 +21,14 @@ Snapshot = Callable[[], dict[str, list[str]]]
 
 FOREIGN = {"/help/unsubscribe/x"}
 """What takes a post without a token, from anywhere: tests/test_unsubscribe.py."""
+BY_SSO = {
+    "/signin/sso/x",
+    "/signin/tie",
+    "/signin/confirm/sso",
+    "/signin/confirm/mail",
+    "/security/first-password",
+}
+"""What only somebody who comes by SSO has a form for: tests/sso/test_https.py."""
 
 
 class Posts:
@@ -42,7 +50,7 @@ class Posts:
 
     def prepared(self, address: str) -> Iterator[tuple[Person, str, dict[str, str]]]:
         """Yield the browser, a token from before its sign-in, and the fields."""
-        if address == "/signin":
+        if address in {"/signin", "/signin/sso/x", "/signin/tie"}:
             person = Person(self.app, "bob@example.com")
             person.visit("/signin")
             yield person, "", {"email": person.email, "password": PASSWORD}
@@ -384,7 +392,8 @@ def test_every_form_of_the_product_works_over_https(public: Flask) -> None:
     places = Posts.places | {"device_id": "2"}
     admin = with_administration(public, now)
     with_passwords(public, bob)
-    every = {a for m, a in addresses_of(public, **places) if m == "POST"} - FOREIGN
+    every = {a for m, a in addresses_of(public, **places) if m == "POST"}
+    every -= FOREIGN | BY_SSO
     assert set(map(plain, alice.posted | bob.posted | admin.posted)) == set(map(plain, every))
     assert set(map(plain, alice.forms | bob.forms | admin.forms)) <= set(map(plain, every))
 

@@ -8,10 +8,13 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 from time_machine import Traveller
 
 from db import db
-from factors import backup_codes, diagnosis, totp, void_record
+from factors import backup_codes, diagnosis, totp, trusted_device, void_record
+from factors.authenticator import Authenticator
+from factors.backup_email import EmailCode
 from factors.diagnosis import Record
 from factors.refusal import Refusal
 from factors.throttle import Throttle
@@ -254,3 +257,67 @@ def test_what_comes_back_leaves_nothing_aside(app: Flask, noon: Traveller, rows:
     alice.visit("/setup")
     alice.press("/setup/resume", proof=proof)
     assert rows("SELECT sealed_kept FROM wizards") == [(None,)]
+
+
+def mailed(account_id: int, minutes_ago: float) -> EmailCode:
+    """A code mailed to somebody a while before noon."""
+    made_at = NOON - timedelta(minutes=minutes_ago)
+    sign_in_id = db.session.scalar(text("SELECT max(id) FROM sign_ins")) or 1
+    code = EmailCode.issue(account_id, sign_in_id, made_at)
+    db.session.flush()
+    return code
+
+
+def test_a_mailed_code_is_spent_by_whoever_comes_first(app: Flask, bob: Person) -> None:
+    with app.app_context():
+        code = mailed(2, 1)
+        assert code.consume(code.code, NOON) is None
+        db.session.expire(code)
+        assert code.consume(code.code, NOON) == Refusal("email_unknown")
+
+
+def test_a_mailed_code_that_ran_out_is_told_to_its_owner_with_its_end(
+    app: Flask, bob: Person
+) -> None:
+    with app.app_context():
+        old, foreign, new = mailed(2, 10), mailed(3, 12), mailed(2, 1)
+        ended = Refusal("email_expired", {"time": NOON})
+        assert new.consume(old.code, NOON) == ended
+        assert old.consume(old.code, NOON) == ended
+        assert new.consume(foreign.code, NOON) == Refusal("email_unknown")
+
+
+def test_one_code_that_is_left_is_a_way_in(context: None) -> None:
+    codes = backup_codes.new_codes()
+    backup_codes.issue(1, codes, NOON)
+    for code in codes[:9]:
+        assert backup_codes.consume(1, code, NOON) is None
+    assert backup_codes.has_unused(1)
+    assert backup_codes.consume(1, codes[9], NOON) is None
+    assert not backup_codes.has_unused(1)
+
+
+def test_without_a_list_an_old_code_is_still_told_as_replaced(context: None) -> None:
+    codes = backup_codes.new_codes()
+    backup_codes.issue(1, codes, NOON)
+    backup_codes.revoke(1, NOON + timedelta(minutes=1))
+    told = Refusal("backup_replaced", {"date": NOON + timedelta(minutes=1)})
+    assert backup_codes.consume(1, codes[0], NOON) == told
+
+
+def test_a_seal_that_does_not_open_has_spent_no_code(context: None) -> None:
+    broken = Authenticator(account_id=1, label="x", sealed_secret="1.AAAA", last_time_step=NOW)
+    assert broken.spent_last("123456") is False
+
+
+def test_trust_is_taken_from_one_device_or_all(context: None) -> None:
+    for name in ("one", "two"):
+        trusted_device.remember(1, name, "", NOON)
+    trusted_device.remember(2, "foreign", "", NOON)
+    db.session.flush()
+    ids = list(db.session.scalars(text("SELECT id FROM trusted_devices ORDER BY id")))
+    assert not trusted_device.forget(1, ids[2])
+    assert trusted_device.forget(1, ids[0])
+    assert trusted_device.forget(1)
+    assert not trusted_device.forget(1)
+    assert list(db.session.scalars(text("SELECT id FROM trusted_devices"))) == ids[2:]

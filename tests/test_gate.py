@@ -33,6 +33,7 @@ FOR_EVERYBODY = {
     "/signin/reset/x",
     "/signin/new-password",
     "/help/unsubscribe/x",
+    "/signin/sso/x/callback",
     "/",
     "/signin",
     "/signout",
@@ -41,6 +42,7 @@ FOR_EVERYBODY = {
     "/favicon.ico",
     "/static/onward.css",
 }
+LEAVE_FOR_SSO = {"/signin/sso/x", "/signin/tie"}
 CHALLENGE = {
     "/signin/code",
     "/signin/another-way",
@@ -57,6 +59,8 @@ SET_UP = {
     "/setup/backup-codes",
     "/signin/confirm",
     "/signin/reset-code",
+    "/signin/confirm/mail",
+    "/signin/confirm/sso",
 }
 """What the design lets a sign-in enter that is not whole, written down apart from the gate."""
 
@@ -93,10 +97,14 @@ def spent(app: Flask) -> Person:
 
 
 STANDINGS = [
-    pytest.param(nobody, FOR_EVERYBODY, "/signin", id="nobody"),
-    pytest.param(half, FOR_EVERYBODY | CHALLENGE, "/signin/code", id="half a sign-in"),
-    pytest.param(must_set_up, FOR_EVERYBODY | SET_UP, "/setup/required", id="must set up"),
-    pytest.param(spent, FOR_EVERYBODY, "/signin", id="a spent token"),
+    pytest.param(nobody, FOR_EVERYBODY | LEAVE_FOR_SSO, "/signin", id="nobody"),
+    pytest.param(
+        half, FOR_EVERYBODY | LEAVE_FOR_SSO | CHALLENGE, "/signin/code", id="half a sign-in"
+    ),
+    pytest.param(
+        must_set_up, FOR_EVERYBODY | LEAVE_FOR_SSO | SET_UP, "/setup/required", id="must set up"
+    ),
+    pytest.param(spent, FOR_EVERYBODY | LEAVE_FOR_SSO, "/signin", id="a spent token"),
 ]
 
 
@@ -195,16 +203,13 @@ def visitor(
     ended_at: datetime | None = None,
     is_spent: bool = False,
     device: TrustedDevice | None = None,
+    sso: str = "",
 ) -> Visitor:
-    """A visitor made of facts alone."""
+    """A visitor made of facts alone; by `sso` either "exempt" or "below" what is demanded."""
     account = Account(id=1, email="alice@example.com", password_at=AT - timedelta(days=9))
-    sign_in = SignIn(
-        first_factor="password",
-        first_at=first_at,
-        seen_at=seen_at,
-        ended_at=ended_at,
-        second_at=second_at,
-    )
+    sign_in = SignIn(first_at=first_at, seen_at=seen_at, ended_at=ended_at, second_at=second_at)
+    sign_in.first_factor, sign_in.provider_id = ("sso", "example") if sso else ("password", None)
+    sign_in.exempt_at = first_at if sso == "exempt" else None
     authenticator = Authenticator(id=7, account_id=1) if has_app else None
     return Visitor(sign_in, account, authenticator, device, policies, "token", is_spent)
 
@@ -240,6 +245,27 @@ def trusted(days_ago: float, authenticator_id: int = 7) -> TrustedDevice:
         (visitor(has_app=True, device=trusted(9.1)), Verdict.CHALLENGE),
         (visitor(has_app=True, device=trusted(1, authenticator_id=6)), Verdict.CHALLENGE),
         (visitor(has_app=True, device=TrustedDevice(trusted_at=None)), Verdict.CHALLENGE),
+        (visitor(sso="exempt"), Verdict.OPEN),
+        (visitor(sso="exempt", policies=HARD), Verdict.OPEN),
+        (visitor(sso="exempt", has_app=True), Verdict.OPEN),
+        (visitor(sso="exempt", has_app=True, policies=HARD), Verdict.OPEN),
+        (visitor(sso="exempt", has_app=True, second_at=AT), Verdict.OPEN),
+        (visitor(sso="exempt", is_spent=True), Verdict.REPLAY),
+        (visitor(sso="exempt", ended_at=AT), Verdict.ANONYMOUS),
+        (visitor(sso="exempt", seen_at=AT - timedelta(hours=1)), Verdict.ANONYMOUS),
+        (visitor(sso="exempt", first_at=AT - timedelta(hours=24)), Verdict.ANONYMOUS),
+        (visitor(sso="below"), Verdict.OPEN),
+        (visitor(sso="below", policies=HARD), Verdict.SET_UP),
+        (visitor(sso="below", has_app=True), Verdict.CHALLENGE),
+        (visitor(sso="below", has_app=True, policies=HARD), Verdict.CHALLENGE),
+        (visitor(sso="below", has_app=True, second_at=AT), Verdict.OPEN),
+        (visitor(sso="below", has_app=True, device=trusted(1)), Verdict.OPEN),
+        (visitor(sso="below", has_app=True, device=trusted(9.1)), Verdict.CHALLENGE),
+        (visitor(sso="below", is_spent=True), Verdict.REPLAY),
+        (
+            visitor(sso="below", has_app=True, first_at=AT - timedelta(minutes=10)),
+            Verdict.ANONYMOUS,
+        ),
     ],
 )
 def test_its_verdict_follows_from_dated_facts_alone(
@@ -329,6 +355,16 @@ def test_exactly_one_place_writes_that_the_second_factor_was_passed() -> None:
     """S-002."""
     assert list(writers_of("second_at")) == ["accounts/models.py:pass_second"]
     assert list(writers_of("second_factor")) == ["accounts/models.py:pass_second"]
+
+
+def test_one_place_makes_a_sign_in_and_only_sso_exempts_one() -> None:
+    """S-002, S-182: by password and by SSO it is the same function."""
+    assert list(writers_of("first_at")) == ["accounts/signin.py:begin"]
+    assert list(writers_of("exempt_at")) == [
+        "accounts/identity.py:finish_tie",
+        "accounts/sso_entry.py:_ask_to_tie",
+        "accounts/sso_entry.py:_admit",
+    ]
 
 
 def test_a_right_code_without_a_sign_in_opens_nothing(

@@ -81,7 +81,7 @@ def signed_in(app: Flask, noon: time_machine.Traveller, standing: Standing) -> P
     return person
 
 
-EXEMPT = """UPDATE sign_ins SET first_factor = 'sso' WHERE ended_at IS NULL
+EXEMPT = """UPDATE sign_ins SET first_factor = 'sso', exempt_at = first_at WHERE ended_at IS NULL
 AND account_id = (SELECT id FROM accounts WHERE email = :email)"""
 
 

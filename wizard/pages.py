@@ -44,6 +44,8 @@ def document_status() -> int:
 
 def introduction(kind: Kind, found: Visitor) -> Response:
     """Show what comes, with the form that starts it."""
+    if kind is Kind.SET_UP and found.needs_password_first:
+        return web.render("wizard/password_first.html", document_status())
     entry = EntryTicket.new(found.sign_in.id, kind)
     return web.render(
         INTRODUCTIONS[kind],

@@ -21,7 +21,8 @@ def start(entry: EntryTicket, asked: Asked) -> Outcome:
     same, latest = of_account(found.account.id, entry.nonce)
     if same is not None:
         return again(same, asked, was_last_turn=same.turn == 1)
-    if (kind is Kind.SET_UP) != (found.authenticator is None):
+    is_first = kind is Kind.SET_UP
+    if is_first != (found.authenticator is None) or (is_first and found.needs_password_first):
         return Outcome(Answer.DONE)
     if latest is not None and latest.is_live:
         void_where(Wizard.id == latest.id, Reason.SECOND, at)

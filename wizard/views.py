@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 import clock
 import keys
 import web
-from accounts import nudge, proof, reset
+from accounts import identity, nudge, proof, reset
 from accounts.visitor import me
 from db import db, writes
 from factors.refusal import Refusal
@@ -29,7 +29,8 @@ def required() -> Response:
     asked = me().demand(clock.now())
     if asked is None:
         return web.go(url_for("home"))
-    return web.render("wizard/required.html", asked=asked)
+    providers = identity.providers_for(me().account.id)
+    return web.render("wizard/required.html", asked=asked, providers=providers)
 
 
 @bp.post("/not-now")

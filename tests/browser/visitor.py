@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-RESOLVE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+RESOLVE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 """No name leads anywhere: what asks another host fails, and is seen to have asked."""
 ARGUMENTS = [*FLAGS, f"--host-resolver-rules={RESOLVE}"]
 KEEP_BACK_FORWARD_CACHE = ["--disable-back-forward-cache"]

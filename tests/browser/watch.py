@@ -28,6 +28,7 @@ class Watch:
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.url = url
         self.allows: re.Pattern[str] | None = None
+        self.elsewhere: tuple[str, ...] = ()
         self.troubles: list[str] = []
         context.on("console", self._console)
         context.on("weberror", self._error)
@@ -44,7 +45,7 @@ class Watch:
         self.troubles.append(f"script: {error.error.message}")
 
     def _request(self, request: Request) -> None:
-        if not request.url.startswith((self.url + "/", "otpauth:")):
+        if not request.url.startswith((self.url + "/", "otpauth:", *self.elsewhere)):
             self.troubles.append(f"request to {request.url}")
 
     def inspect(self, page: Page) -> None:

@@ -1,0 +1,183 @@
+"""The provider's side of SSO: discovery, code exchange, and every check of its answer (S-180).
+
+Whatever a provider does, it costs a bounded time and size, and ends in Claims
+or in an SsoFault with one word. No redirect is followed.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.requests_client import OAuth2Session
+from flask import current_app, g, url_for
+from joserfc.errors import JoseError
+from urllib3.exceptions import HTTPError
+
+from accounts import id_token
+from accounts.id_token import Claims, SsoFault
+from accounts.sso_limits import Bounded
+from accounts.sso_trip import Secrets
+from settings import Provider, is_provider_address
+
+SECONDS = 8
+"""How long all requests of one visit to us may take together."""
+FRESH = timedelta(hours=1)
+"""How long discovery and keys are kept; an unknown key fetches them anew."""
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+def _session(provider: Provider, method: str | None = None) -> OAuth2Session:
+    """Return a client for the requests of one visit."""
+    session = OAuth2Session(
+        client_id=provider.client_id,
+        client_secret=provider.client_secret,
+        token_endpoint_auth_method=method,
+        redirect_uri=callback_address(provider),
+        scope=" ".join(provider.scopes),
+        code_challenge_method="S256",
+    )
+    session.max_redirects = 0
+    limits = Bounded(g.setdefault("sso_ends", time.monotonic() + SECONDS))
+    session.mount("https://", limits)
+    session.mount("http://", limits)
+    return session
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn whatever goes wrong with a provider into an SsoFault."""
+    try:
+        yield
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise SsoFault("unavailable") from error
+    except AuthlibBaseError as error:
+        raise SsoFault("code") from error
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise SsoFault("unavailable") from error
+
+
+def callback_address(provider: Provider) -> str:
+    """Return where the provider sends people back to."""
+    base = str(current_app.config["BASE_URL"]).rstrip("/")
+    return base + url_for("sso.callback", provider_id=provider.id)
+
+
+def authorization_address(provider: Provider, secrets: Secrets, at: datetime, *, anew: bool) -> str:
+    """Return where to send the browser; `anew` asks for a sign-in there and then (S-183)."""
+    session = _session(provider)
+    with _faults():
+        endpoint = _metadata(provider, session, at)["authorization_endpoint"]
+        extra = {"prompt": "login", "max_age": "0"} if anew else {}
+        if provider.require_acr:
+            extra["acr_values"] = " ".join(provider.require_acr)
+        address, _ = session.create_authorization_url(
+            endpoint,
+            state=secrets.state,
+            code_verifier=secrets.verifier,
+            nonce=secrets.nonce,
+            **extra,
+        )
+        return str(address)
+
+
+def sign_out_address(provider: Provider, at: datetime) -> str | None:
+    """Return where the provider signs people out, if it does and can be reached."""
+    try:
+        with _faults():
+            endpoint = _metadata(provider, _session(provider), at).get("end_session_endpoint")
+    except SsoFault:
+        return None
+    if not is_provider_address(endpoint):
+        return None
+    base = str(current_app.config["BASE_URL"]).rstrip("/")
+    query = {
+        "client_id": provider.client_id,
+        "post_logout_redirect_uri": base + url_for("signin.show"),
+    }
+    return requests.Request("GET", endpoint, params=query).prepare().url
+
+
+def answer(
+    provider: Provider, code: str, sent_issuer: str | None, secrets: Secrets, at: datetime
+) -> tuple[Claims, str | None]:
+    """Exchange the code; return the checked claims, and the access token for more of them."""
+    with _faults():
+        session = _session(provider)
+        metadata = _metadata(provider, session, at)
+        must_say = metadata.get("authorization_response_iss_parameter_supported") is True
+        if sent_issuer != provider.issuer and (sent_issuer is not None or must_say):
+            raise SsoFault("issuer")  # RFC 9207: the answer of another provider
+        methods = metadata.get("token_endpoint_auth_methods_supported") or []
+        session.token_endpoint_auth_method = (
+            "client_secret_post" if "client_secret_post" in methods else "client_secret_basic"
+        )
+        token = session.fetch_token(
+            metadata["token_endpoint"],
+            grant_type="authorization_code",
+            code=code,
+            code_verifier=secrets.verifier,
+        )
+        kept = _kept(provider, "keys", at, lambda: _get(session, metadata["jwks_uri"]))
+        try:
+            claims = id_token.read(provider, token, kept, secrets.nonce, at)
+        except id_token.UnknownKey:
+            # The provider may have changed its keys since: look once, then give up.
+            kept = _kept(provider, "keys", at, lambda: _get(session, metadata["jwks_uri"]), True)
+            claims = id_token.read(provider, token, kept, secrets.nonce, at)
+        access = token.get("access_token")
+        return claims, access if isinstance(access, str) else None
+
+
+def more_claims(provider: Provider, claims: Claims, access: str | None, at: datetime) -> Claims:
+    """Return the claims with those of the userinfo endpoint, for ID tokens without an email."""
+    with _faults():
+        session = _session(provider)
+        endpoint = str(_metadata(provider, session, at).get("userinfo_endpoint"))
+        if access is None or not is_provider_address(endpoint):
+            return claims
+        told = _get(session, endpoint, {"Authorization": f"Bearer {access}"})
+        if told.get("sub") != claims.subject:
+            raise SsoFault("subject")
+        return claims.with_person(provider, told)
+
+
+def _metadata(provider: Provider, session: OAuth2Session, at: datetime) -> dict[str, Any]:
+    """Return the discovery document, checked: exactly this issuer, addresses that may be asked."""
+    address = provider.issuer.rstrip("/") + DISCOVERY
+    found = _kept(provider, "discovery", at, lambda: _get(session, address))
+    if found.get("issuer") != provider.issuer:
+        raise SsoFault("issuer")
+    if not all(is_provider_address(found.get(name)) for name in ENDPOINTS):
+        raise SsoFault("unavailable")
+    return found
+
+
+def _get(
+    session: OAuth2Session, address: str, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the JSON object at an address."""
+    if not is_provider_address(address):
+        raise SsoFault("unavailable")
+    answer = session.get(address, withhold_token=True, headers=headers)
+    found = answer.json()
+    if answer.status_code != 200 or not isinstance(found, dict):
+        raise SsoFault("unavailable")
+    return found
+
+
+def _kept(
+    provider: Provider, what: str, at: datetime, fetch: Any, anew: bool = False
+) -> dict[str, Any]:
+    """Return what was fetched within the hour, or fetch it."""
+    kept = current_app.extensions.setdefault("onward-sso", {})
+    since, value = kept.get((provider.id, what), (None, None))
+    if anew or since is None or not since <= at < since + FRESH:
+        value = fetch()
+        kept[provider.id, what] = at, value
+    found: dict[str, Any] = value
+    return found

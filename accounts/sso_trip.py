@@ -1,0 +1,148 @@
+"""Trip: one way to a provider and back, good for one answer in one browser (S-180).
+
+The row holds no secret: nonce and PKCE verifier follow from the state and a
+server key, and of the state only the hash is kept. The browser is known by the
+CSRF value of its session, so that the cookie holds nothing more for SSO.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from flask import session
+from sqlalchemy import ForeignKey, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+import keys
+from db import Model, choice, db
+
+LIFE = timedelta(minutes=10)
+"""How long somebody may be away, and then may take to show that an account is theirs."""
+
+
+class Purpose(StrEnum):
+    """Why somebody goes to a provider."""
+
+    SIGN_IN = "sign in"
+    PROOF = "proof"
+
+
+class Trip(Model):
+    """One trip; `subject` is set while a tie waits for the proof of the account."""
+
+    __tablename__ = "sso_trips"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state_hash: Mapped[str] = mapped_column(unique=True)
+    browser: Mapped[str] = mapped_column(index=True)
+    provider_id: Mapped[str]
+    purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
+    started_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    refused: Mapped[str | None]
+    sign_in_id: Mapped[int | None] = mapped_column(ForeignKey("sign_ins.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    subject: Mapped[str | None]
+    exempt_at: Mapped[datetime | None]
+    tied_at: Mapped[datetime | None]
+
+    def tie_once(self, at: datetime) -> bool:
+        """Spend the waiting tie; True for exactly one caller."""
+        spent = db.session.execute(
+            update(Trip)
+            .where(Trip.id == self.id, Trip.tied_at.is_(None))
+            .values(tied_at=at)
+            .returning(Trip.id)
+        )
+        return spent.first() is not None
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What belongs to one state."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+    @classmethod
+    def of(cls, state: str) -> "Secrets":
+        """Return what follows from a state and the server's key."""
+        mac = keys.ring().mac
+        return cls(
+            state,
+            mac("sso nonce", state.encode()).hex(),
+            mac("sso verifier", state.encode()).hex(),
+        )
+
+
+def begin(provider_id: str, purpose: Purpose, sign_in_id: int | None, at: datetime) -> Secrets:
+    """Write down that this browser leaves for a provider."""
+    made = Secrets.of(keys.token())
+    db.session.add(
+        Trip(
+            state_hash=keys.token_hash(made.state),
+            browser=_browser(),
+            provider_id=provider_id,
+            purpose=purpose,
+            started_at=at,
+            sign_in_id=sign_in_id,
+        )
+    )
+    return made
+
+
+def spend(state: str, provider_id: str, at: datetime) -> Trip | None:
+    """Spend the trip with this state if it was begun here, for this provider, not long ago."""
+    return db.session.scalar(
+        update(Trip)
+        .where(
+            Trip.state_hash == keys.token_hash(state),
+            Trip.browser == _browser(),
+            Trip.provider_id == provider_id,
+            Trip.used_at.is_(None),
+            Trip.started_at > at - LIFE,
+        )
+        .values(used_at=at)
+        .returning(Trip)
+    )
+
+
+def waiting_tie(at: datetime) -> Trip | None:
+    """Return the newest trip of this browser that waits for the proof of an account."""
+    return db.session.scalar(
+        select(Trip)
+        .where(
+            Trip.browser == _browser(),
+            Trip.subject.is_not(None),
+            Trip.tied_at.is_(None),
+            Trip.used_at > at - LIFE,
+        )
+        .order_by(Trip.id.desc())
+        .limit(1)
+    )
+
+
+def tie_of(sign_in_id: int) -> Trip | None:
+    """Return the trip whose tie waits for the second factor of this sign-in."""
+    return db.session.scalar(
+        select(Trip).where(
+            Trip.sign_in_id == sign_in_id, Trip.subject.is_not(None), Trip.tied_at.is_(None)
+        )
+    )
+
+
+def lacks_auth_time(sign_in_id: int) -> bool:
+    """Tell whether the provider's last proof for this sign-in did not say when it was given."""
+    newest = db.session.scalar(
+        select(Trip)
+        .where(Trip.sign_in_id == sign_in_id, Trip.purpose == Purpose.PROOF)
+        .order_by(Trip.id.desc())
+        .limit(1)
+    )
+    return newest is not None and newest.refused == "sso_no_auth_time"
+
+
+def _browser() -> str:
+    """Return what stands for this browser's session; a stranger's is never empty."""
+    value = str(session.get("csrf_token") or keys.token())
+    return keys.ring().mac("sso browser", value.encode()).hex()
