@@ -85,10 +85,10 @@ class Provider:
         if missing := sorted(key for key in needed if not values.get(key)):
             raise SettingError(f"{where} lacks {', '.join(missing)}.")
         made = cls(**values)
-        made.check(where)
+        made.refuse(where)
         return made
 
-    def check(self, where: str) -> None:
+    def refuse(self, where: str) -> None:
         """Raise SettingError for a value that can't be used."""
         if not PROVIDER_ID.fullmatch(self.id):
             raise SettingError(f"{where}: id must be of a-z, 0-9 and dashes, at most 32.")

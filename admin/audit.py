@@ -97,6 +97,7 @@ def everything(choice: Choice) -> Iterator[Row[*tuple[Any, ...]]]:
         if len(rows) < CHUNK:
             return
         choice = replace(choice, before=rows[-1].id)
+        del rows  # two parts are never held at once
 
 
 def of_person(account_id: int, most: int) -> list[Row[*tuple[Any, ...]]]:

@@ -45,7 +45,7 @@ class Page:
 
 def page(choice: Choice, at: datetime) -> Page:
     """Return the page that follows the person `after`; one statement, however many there are."""
-    rows = list(db.session.execute(_wanted(choice, at).limit(PAGE + 1)))
+    rows = list(db.session.execute(_wanted(choice, at, PAGE + 1)))
     more = len(rows) > PAGE
     return Page(rows[:PAGE], rows[PAGE - 1].id if more else None)
 
@@ -53,17 +53,18 @@ def page(choice: Choice, at: datetime) -> Page:
 def everybody(choice: Choice, at: datetime) -> Iterator[Row[*tuple[Any, ...]]]:
     """Yield all wanted people, some at a time; no transaction stays open in between."""
     while True:
-        rows = list(db.session.execute(_wanted(choice, at).limit(CHUNK)))
+        rows = list(db.session.execute(_wanted(choice, at, CHUNK)))
         db.session.rollback()
         yield from rows
         if len(rows) < CHUNK:
             return
         choice = Choice(choice.organisation_id, choice.state, choice.search, rows[-1].id)
+        del rows  # two parts are never held at once
 
 
 def one(choice: Choice, account_id: int, at: datetime) -> Row[*tuple[Any, ...]]:
     """Return one person as the list shows them."""
-    return db.session.execute(_wanted(choice, at).where(Account.id == account_id)).one()
+    return db.session.execute(_told(at, Account.id == account_id, _is_of(choice))).one()
 
 
 def counts(organisation_id: int, at: datetime) -> dict[str, int]:
@@ -80,8 +81,19 @@ def counts(organisation_id: int, at: datetime) -> dict[str, int]:
     return found | sums
 
 
-def _wanted(choice: Choice, at: datetime) -> Select[*tuple[Any, ...]]:
-    """Return the SELECT of the wanted people, in the order of their names."""
+def _wanted(choice: Choice, at: datetime, most: int) -> Select[*tuple[Any, ...]]:
+    """Return the SELECT of the first of the wanted people, in the order of their names.
+
+    They are picked before anything is told of them: otherwise PostgreSQL, which does not
+    know that few are read, first gathers sign-ins and ties of the whole database.
+    """
+    picked = _joined(select(Account.id)).where(_is_of(choice), *_filters(choice, at))
+    few = picked.order_by(Account.name, Account.id).limit(most).subquery()
+    return _told(at, Account.id.in_(select(few.c.id)), _is_of(choice))
+
+
+def _told(at: datetime, *who: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Return the SELECT of what is shown of people, in the order of their names."""
     columns = (Account.id, Account.name, Account.email, Account.disabled_at, Membership.role)
     facts = (
         standing.state(at).label("state"),
@@ -90,9 +102,12 @@ def _wanted(choice: Choice, at: datetime) -> Select[*tuple[Any, ...]]:
         standing.has_email().label("has_email"),
         standing.last_sign_in().label("last_sign_in"),
     )
-    query = _joined(select(*columns, *facts))
-    query = query.where(Membership.organisation_id == choice.organisation_id, *_filters(choice, at))
+    query = _joined(select(*columns, *facts)).where(*who)
     return query.order_by(Account.name, Account.id)
+
+
+def _is_of(choice: Choice) -> ColumnElement[bool]:
+    return Membership.organisation_id == choice.organisation_id
 
 
 def _joined(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:

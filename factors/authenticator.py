@@ -23,7 +23,7 @@ class Authenticator(Model):
 
     __tablename__ = "authenticators"
     id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     label: Mapped[str]
     sealed_secret: Mapped[str | None]
     last_time_step: Mapped[int] = mapped_column(BigInteger)

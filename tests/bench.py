@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from factors import diagnosis, totp
+from tests import bench_crowd
 from tests.live import Browser, Server, serve
 from tests.person import PASSWORD, app_code, never_shown
 from tests.test_races import Newcomer, Site
@@ -124,6 +125,7 @@ def main() -> None:
                 print(f"\n{title}: server CPU, milliseconds per act")
                 for name, cost in bench(server, instance):
                     print(f"  {name:<24}{cost:7.1f}")
+    bench_crowd.main()
 
 
 if __name__ == "__main__":
