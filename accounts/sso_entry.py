@@ -52,9 +52,8 @@ class Sent:
 def come_back(provider: Provider, sent: Sent, at: datetime) -> Outcome:
     """Take a provider's answer; every refusal has its event."""
     trip = sso_trip.spend(sent.state, provider.id, at)
-    refusal = None if trip is not None else Refusal("sso_state")
     db.session.commit()  # nothing is held while the provider is asked
-    if trip is None or refusal is not None:
+    if trip is None:
         return _refused(provider, None, "sso_state", "state", at)
     try:
         claims = _checked(provider, sent, at)

@@ -67,8 +67,7 @@ class Ends:
 
 def over_time(organisation: Organisation, at: datetime) -> list[Point]:
     """Return the points of the chart in two statements, whatever the number of people."""
-    is_young = organisation.created_at > at - POINTS * WEEK
-    step = DAY if is_young and organisation.created_at > at - POINTS * DAY else WEEK
+    step = DAY if organisation.created_at > at - POINTS * DAY else WEEK
     moments = [at - step * back for back in reversed(range(POINTS))]
     protected = select(*(_protected(moment) for moment in moments)).join(
         Authenticator, Authenticator.account_id == Membership.account_id

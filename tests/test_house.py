@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import re
 import subprocess
 import sys
@@ -203,6 +204,16 @@ def test_a_lock_file_names_versions_and_hashes_and_no_address(name: str) -> None
     for entry in entries:
         assert re.match(r"[\w.\[\]-]+==\S+", entry), entry
         assert "--hash=sha256:" in entry, entry
+
+
+def test_the_lock_file_of_the_provider_names_hashes_and_no_address() -> None:
+    text = (ROOT / "tests" / "sso" / "package-lock.json").read_text("utf-8")
+    packages = json.loads(text)["packages"]
+
+    assert len(packages) > 20
+    assert "://" not in text
+    for name, package in packages.items():
+        assert not name or package["integrity"].startswith("sha512-"), name
 
 
 def test_everything_that_runs_is_locked() -> None:
