@@ -5,7 +5,7 @@ Trust is given for a password (`TrustedDevice.is_trusted`), so that it goes by i
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 import keys
 from accounts import events, notices, password, password_link, password_tries
@@ -61,6 +61,24 @@ def choose(link: PasswordLink, hashed: str, at: datetime) -> bool:
     _set(account, hashed, at)
     end_all(account.id, at)
     throttle.locked(Throttle, account.id).lift(at)
+    return True
+
+
+def set_first(found: Visitor, hashed: str, at: datetime) -> bool:
+    """Set a password where there is none; tell whether it was us. One UPDATE decides."""
+    account = found.account
+    first = db.session.scalar(
+        update(Account)
+        .where(Account.id == account.id, Account.password_hash.is_(None))
+        .values(password_hash=hashed, password_at=at)
+        .returning(Account.id)
+    )
+    if first is None:
+        return False
+    end_others(found.sign_in, at)
+    password_link.end_all(account.id, at)
+    events.record("password set", account.id, at)
+    notices.to_primary(account, messages.password_set(account.name, at), at)
     return True
 
 
