@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from flask_babel import LazyString, lazy_gettext
 from sqlalchemy import ColumnElement, Row, Select, or_, select
 from sqlalchemy.orm import aliased
 
@@ -19,45 +18,6 @@ CHUNK = 1000
 """Events read at once for a file: memory does not grow with the log."""
 LONGEST = 100
 """Signs of a search that are read."""
-
-NAMES: dict[str, LazyString] = {
-    "sign-in": lazy_gettext("Sign-in"),
-    "signed out": lazy_gettext("Signed out"),
-    "second factor": lazy_gettext("Code entered"),
-    "proof": lazy_gettext("Confirmed who they are"),
-    "trusted device removed": lazy_gettext("Trusted device removed"),
-    "finished: set-up": lazy_gettext("Two-factor set up"),
-    "finished: authenticator": lazy_gettext("Authenticator app replaced"),
-    "finished: codes": lazy_gettext("New backup codes"),
-    "finished: email": lazy_gettext("Backup email confirmed"),
-    "voided: set-up": lazy_gettext("Set-up ended early"),
-    "resumed: set-up": lazy_gettext("Set-up brought back"),
-    "voided: authenticator": lazy_gettext("Replacing the app ended early"),
-    "voided: codes": lazy_gettext("Getting new codes ended early"),
-    "voided: email": lazy_gettext("Changing the backup email ended early"),
-    "two-factor reset": lazy_gettext("Two-factor reset"),
-    "unlocked": lazy_gettext("Unlocked"),
-    "disabled": lazy_gettext("Disabled"),
-    "enabled": lazy_gettext("Let back in"),
-    "account added": lazy_gettext("Account made by SSO"),
-    "sso tied": lazy_gettext("Tied to SSO"),
-    "password set": lazy_gettext("First password chosen"),
-    "invited": lazy_gettext("Invited"),
-    "reminder": lazy_gettext("Reminder mailed"),
-    "two-factor off": lazy_gettext("Two-factor turned off"),
-    "backup email removed": lazy_gettext("Backup email removed"),
-    "sign-in ended": lazy_gettext("A sign-in ended"),
-    "other sign-ins ended": lazy_gettext("Other sign-ins ended"),
-    "password changed": lazy_gettext("Password changed"),
-    "password link mailed": lazy_gettext("Password link mailed"),
-    "role changed": lazy_gettext("Role changed"),
-    "reminders ended": lazy_gettext("Reminders stopped"),
-    "people exported": lazy_gettext("List of people downloaded"),
-    "audit log exported": lazy_gettext("Audit log downloaded"),
-    "organisation removed": lazy_gettext("Organisation removed"),
-    "enforcement changed": lazy_gettext("Enforcement changed"),
-}
-"""How each kind of event is called; one that is missing here shows its own word."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 import clock
 import web
 from accounts import events
+from accounts.event_names import NAMES
 from accounts.models import Account
 from accounts.visitor import me
 from admin import access, audit, sheet
@@ -51,7 +52,7 @@ def _page(choice: Choice) -> Response:
         choice=choice,
         person=_person(choice),
         page=audit.page(choice),
-        names=audit.NAMES,
+        names=NAMES,
     )
 
 

@@ -5,6 +5,7 @@ from flask import Blueprint, Response
 import clock
 import web
 from accounts import invitation, proof, upkeep
+from accounts.event_names import NAMES
 from accounts.models import Account, Role
 from accounts.visitor import me
 from admin import access, audit, people
@@ -119,5 +120,5 @@ def page(account: Account, refusal: Refusal | None, status: int) -> Response:
         blocked=access.why_not(account),
         labels=LABELS,
         events=audit.of_person(account.id, RECENT),
-        names=audit.NAMES,
+        names=NAMES,
     )

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+import clock
+from accounts import invitation
+from accounts.models import Account, Organisation
+from db import db
 from tests.person import PASSWORD, app_code, letters, mailed_code
 from tests.sso.comer import SECURITY, Comer, Rows, ended, restarted
 from tests.sso.evil_provider import Evil, query_of
@@ -220,6 +224,22 @@ def test_a_first_password_is_a_good_one_and_then_two_factor_may_be_set_up(
 
     assert other.come().heading == SECURITY  # by SSO no code is asked
     assert other.visit(FIRST).heading == SECURITY
+
+
+def test_a_first_password_ends_the_link_of_an_invitation(
+    app: Flask, nora: Comer, evil: Evil, rows: Rows
+) -> None:
+    """S-121: what the link would have let somebody choose has been chosen."""
+    with app.test_request_context():
+        account = db.session.query(Account).filter_by(email="nora@example.com").one()
+        invitation.send(account, db.session.get_one(Organisation, 1), None, clock.now())
+        db.session.commit()
+    assert rows("SELECT used_at FROM password_links") == [(None,)]
+    says(evil, 0)
+    nora.come(PROVE)
+    nora.press(FIRST, password="four words are enough")
+
+    assert rows("SELECT count(*) FROM password_links WHERE used_at IS NULL") == [(0,)]
 
 
 def test_a_first_password_never_replaces_one(app: Flask, person: Comer, rows: Rows) -> None:
