@@ -197,12 +197,14 @@ def end_pending(account_id: int, device_id: int | None, at: datetime) -> None:
     """End the half sign-ins of one known browser, or of all strangers (S-094).
 
     Never those of other browsers: a stranger's wrong codes leave the owner alone.
+    Those by SSO that owe no code are whole (S-099).
     """
     db.session.execute(
         update(SignIn)
         .where(
             SignIn.account_id == account_id,
             SignIn.second_at.is_(None),
+            SignIn.exempt_at.is_(None),
             SignIn.device_id.is_not_distinct_from(device_id),
             SignIn.ended_at.is_(None),
         )

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, url_for
 
 import clock
 import web
-from accounts import reset, second_factor
+from accounts import proof, reset, second_factor
 from accounts.forms import CodeForm
 from accounts.visitor import me
 from db import db
@@ -31,10 +31,7 @@ def submit() -> Response:
     db.session.commit()
     if refusal is None:
         return web.go(url_for("wizard.show"))
-    if refusal.reason == "locked":
-        refusal = Refusal("locked_proof", refusal.values)
-    waits = refusal.reason in {"locked_proof", "stopped"}
-    return _page(refusal, 429 if waits else 422)
+    return _page(proof.signed_in(refusal), proof.status_of(refusal))
 
 
 def _page(refusal: Refusal | None, status: int) -> Response:

@@ -91,7 +91,7 @@ def _spend(
         refusal = Refusal("browser_stopped")
     result = "accepted" if refusal is None else f"refused: {refusal.reason}"
     events.record("second factor", found.account.id, at, factor=factor, result=result)
-    if refusal is not None and refusal.is_closed:
+    if refusal is not None and refusal.is_closed and not found.is_trusted(at):
         end_pending(found.account.id, device.id if device else None, at)
     if refusal is not None:
         alarm.raise_for(found, refusal, at)

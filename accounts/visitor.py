@@ -72,9 +72,13 @@ class Visitor:
             return False
         if self.authenticator is None or self.sign_in.second_at is not None:
             return False
-        if self.device is None:
-            return True
-        return not self.device.is_trusted(self.authenticator.id, self.account.password_at, at)
+        return not self.is_trusted(at)
+
+    def is_trusted(self, at: datetime) -> bool:
+        """Tell whether this browser spares the code: every sign-in in it is whole then."""
+        if self.device is None or self.authenticator is None:
+            return False
+        return self.device.is_trusted(self.authenticator.id, self.account.password_at, at)
 
     def demand(self, at: datetime) -> Demand | None:
         """Return what organisations ask of this sign-in; one by SSO is exempt, the person not."""

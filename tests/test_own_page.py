@@ -140,6 +140,38 @@ def test_a_wrong_code_turns_nothing_off_and_counts(
     assert rows("SELECT count(*) FROM authenticators WHERE revoked_at IS NULL") == [(1,)]
 
 
+def test_a_pause_leaves_sign_ins_alone_whose_code_was_spared(
+    app: Flask, noon: time_machine.Traveller, rows: Rows
+) -> None:
+    """S-099: by a trusted device or by SSO somebody is whole without a code of today."""
+    carol = signed_in(app, noon)
+    free(app)
+    carol.sign_out()
+    noon.shift(timedelta(minutes=1))
+    carol.sign_in()
+    carol.press("/signin/code", code=app_code(carol.key), trust="1")
+    carol.sign_out()
+    assert carol.sign_in().heading == "Two-factor authentication"
+    elsewhere = Person(app, "carol@example.com")
+    elsewhere.sign_in()
+    with app.app_context():
+        db.session.execute(
+            text(
+                "UPDATE sign_ins SET first_factor = 'sso', exempt_at = first_at,"
+                " device_id = NULL WHERE id = (SELECT max(id) FROM sign_ins)"
+            )
+        )
+        db.session.commit()
+    assert elsewhere.visit("/security").heading == "Two-factor authentication"
+
+    for person in (carol, elsewhere):
+        person.visit("/security/turn-off")
+        for _ in range(5):
+            person.press("/security/turn-off", code=never_shown(carol.key))
+        assert person.page.status == 429
+        assert person.visit("/security").heading == "Two-factor authentication"
+
+
 def test_two_clicks_turn_it_off_once(app: Flask, noon: time_machine.Traveller, rows: Rows) -> None:
     carol = signed_in(app, noon)
     free(app)
