@@ -95,10 +95,7 @@ def consequences(organisation_id: int, at: datetime) -> Consequences:
         )
         .select_from(Membership)
         .join(Account, Account.id == Membership.account_id)
-        .outerjoin(
-            Authenticator,
-            and_(Authenticator.account_id == Account.id, Authenticator.revoked_at.is_(None)),
-        )
+        .outerjoin(Authenticator, Authenticator.is_bound_to(Account.id))
         .where(Membership.organisation_id == organisation_id, Account.disabled_at.is_(None))
     ).one()
     return Consequences(members, protected, members - protected - exempt, exempt)

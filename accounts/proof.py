@@ -9,12 +9,14 @@ device is no proof (S-118).
 from datetime import datetime
 
 from flask import Blueprint, Response, request, url_for
+from sqlalchemy import update
 
 import clock
 import cookies
 import web
 from accounts import events, identity, password, password_tries, second_factor, sso_trip
 from accounts.forms import ProofForm
+from accounts.models import SignIn
 from accounts.visitor import Visitor, me
 from db import db
 from factors import backup_codes, trusted_device
@@ -27,8 +29,14 @@ bp = Blueprint("proof", __name__)
 
 
 def ask(page: str) -> Response:
-    """Ask for a proof and lead to `page` afterwards, an address made by ourselves."""
-    me().sign_in.proof_for = page
+    """Ask for a proof and lead to `page` afterwards, an address made by ourselves.
+
+    From a GET as well: its reading transaction ends first, because one that reads and
+    then writes does not wait.
+    """
+    sign_in_id = me().sign_in.id
+    db.session.rollback()
+    db.session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(proof_for=page))
     db.session.commit()
     return web.go(url_for("proof.show"))
 

@@ -126,10 +126,7 @@ def _members(at: datetime) -> Select[*tuple[Any, ...]]:
         )
         .join(Membership, Membership.account_id == Account.id)
         .join(Organisation, Organisation.id == Membership.organisation_id)
-        .outerjoin(
-            Authenticator,
-            and_(Authenticator.account_id == Account.id, Authenticator.revoked_at.is_(None)),
-        )
+        .outerjoin(Authenticator, Authenticator.is_bound_to(Account.id))
         .outerjoin(Reminder, Reminder.account_id == Account.id)
         .where(
             Organisation.enforcement != Enforcement.OFF,

@@ -133,10 +133,7 @@ def _query(spent: bool) -> Select[*tuple[Any, ...]]:
             Membership.since,
         )
         .join(Account, Account.id == SignIn.account_id)
-        .outerjoin(
-            Authenticator,
-            (Authenticator.account_id == Account.id) & Authenticator.revoked_at.is_(None),
-        )
+        .outerjoin(Authenticator, Authenticator.is_bound_to(Account.id))
         .outerjoin(TrustedDevice, TrustedDevice.id == SignIn.device_id)
         .outerjoin(Membership, Membership.account_id == Account.id)
         .outerjoin(Organisation, and_(Organisation.id == Membership.organisation_id, asks))

@@ -5,12 +5,12 @@ from typing import Any, cast
 
 from flask import Response, abort, g, request, url_for
 from flask_babel import gettext
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 import clock
 import web
-from accounts import upkeep
-from accounts.models import Account, Membership, Organisation, Role, SignIn
+from accounts import proof, upkeep
+from accounts.models import Account, Membership, Organisation, Role
 from accounts.visitor import Visitor, me
 from db import db
 from factors.refusal import Refusal
@@ -46,7 +46,9 @@ def check() -> Response | None:
     if not rows:
         return web.error_page(403, gettext("Only administrators of an organisation can open it."))
     if _owes_code(found):
-        return ask(request.full_path if request.method == "GET" else url_for("admin.people.show"))
+        return proof.ask(
+            request.full_path if request.method == "GET" else url_for("admin.people.show")
+        )
     wanted = request.args.get("organisation") or str(rows[0][0].id)
     chosen = next((row for row in rows if str(row[0].id) == wanted), None)
     if chosen is None:
@@ -74,18 +76,6 @@ def address(endpoint: str, **values: Any) -> str:
 def is_proved() -> bool:
     """Tell whether an act may follow, or a fresh proof is due first."""
     return me().sign_in.is_proved(clock.now())
-
-
-def ask(page: str) -> Response:
-    """Ask for a proof, also from a GET, and lead to `page` afterwards.
-
-    The reading transaction ends first: one that reads and then writes does not wait.
-    """
-    sign_in_id = me().sign_in.id
-    db.session.rollback()
-    db.session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(proof_for=page))
-    db.session.commit()
-    return web.go(url_for("proof.show"))
 
 
 def person(account_id: int) -> tuple[Account, Role]:

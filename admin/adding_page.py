@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 
 import clock
 import web
+from accounts import proof
 from accounts.visitor import me
 from admin import access, adding
 from admin.access import desk
@@ -19,7 +20,7 @@ bp = Blueprint("adding", __name__, url_prefix="/people/add")
 def show() -> Response:
     """Ask for the people, after a fresh proof: whoever has typed a list is not sent away."""
     if not access.is_proved():
-        return access.ask(access.address("admin.adding.show"))
+        return proof.ask(access.address("admin.adding.show"))
     return _page("", None, [], 0, 200)
 
 
@@ -27,7 +28,7 @@ def show() -> Response:
 def submit() -> Response:
     """Add whom the good lines name; the bad ones stay in the field to be mended."""
     if not access.is_proved():
-        return access.ask(access.address("admin.adding.show"))
+        return proof.ask(access.address("admin.adding.show"))
     table = _sent()
     lines = table if isinstance(table, Refusal) else adding.read(table)
     if isinstance(lines, Refusal):

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 import clock
 import web
-from accounts import enforcement
+from accounts import enforcement, proof
 from accounts.models import Enforcement
 from accounts.visitor import me
 from admin import access
@@ -77,7 +77,7 @@ def choose() -> Response:
 def confirm() -> Response:
     """Let the choice count, from everybody's next request on (S-011)."""
     if not access.is_proved():
-        return access.ask(access.address("admin.enforcement.show"))
+        return proof.ask(access.address("admin.enforcement.show"))
     choice, at = _posted(), clock.now()
     policy = choice.read()
     if not isinstance(policy, Refusal):

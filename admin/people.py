@@ -115,7 +115,7 @@ def _joined(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         query.select_from(Membership)
         .join(Account, Account.id == Membership.account_id)
         .join(Throttle, Throttle.account_id == Account.id)
-        .outerjoin(Authenticator, standing.bound())
+        .outerjoin(Authenticator, Authenticator.is_bound_to(Account.id))
     )
 
 

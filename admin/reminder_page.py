@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 import clock
 import web
-from accounts import reminders
+from accounts import proof, reminders
 from admin import access
 from admin.access import desk
 from db import db
@@ -26,7 +26,7 @@ def show() -> Response:
 def submit() -> Response:
     """Remind them, each at most once a day however often this is pressed."""
     if not access.is_proved():
-        return access.ask(access.address("admin.reminder.show"))
+        return proof.ask(access.address("admin.reminder.show"))
     at, sent = clock.now(), 0
     people = list(reminders.due_now(desk().organisation.id, at))[:MOST]
     for person in people:

@@ -23,7 +23,7 @@ def show(account_id: int) -> Response:
     if refusal := _no_reset(account):
         return page(account, refusal, status_of(refusal))
     if not access.is_proved():
-        return access.ask(access.address("admin.reset.show", account_id=account_id))
+        return proof.ask(access.address("admin.reset.show", account_id=account_id))
     return _form(account, None, "", 200)
 
 

@@ -38,13 +38,8 @@ LABELS: dict[str, LazyString] = {
 """How each state is called, and what may be true beside it."""
 
 
-def bound() -> ColumnElement[bool]:
-    """How a bound app is joined to an account."""
-    return and_(Authenticator.account_id == Account.id, Authenticator.revoked_at.is_(None))
-
-
 def state(at: datetime) -> ColumnElement[str]:
-    """Return the state of an account joined with `bound()`: the one place that decides it.
+    """Return the state of an account joined with its bound app: the one place that decides it.
 
     It says what `policy.demand` says of a person, for all people at once.
     """

@@ -3,9 +3,9 @@
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, and_, select, text, update
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 import keys
 from db import Model, db
@@ -58,11 +58,14 @@ class Authenticator(Model):
         )
 
     @classmethod
+    def is_bound_to(cls, account: InstrumentedAttribute[int] | int) -> ColumnElement[bool]:
+        """Return the condition for the bound app of an account, a number or a column."""
+        return and_(cls.account_id == account, cls.revoked_at.is_(None))
+
+    @classmethod
     def of_account(cls, account_id: int) -> "Authenticator | None":
         """Return the bound app of an account."""
-        return db.session.scalar(
-            select(cls).where(cls.account_id == account_id, cls.revoked_at.is_(None))
-        )
+        return db.session.scalar(select(cls).where(cls.is_bound_to(account_id)))
 
     @classmethod
     def revoke(cls, account_id: int, at: datetime) -> None:

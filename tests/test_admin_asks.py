@@ -221,7 +221,7 @@ def arrange(
 
 def standing_of(account_id: int) -> str:
     query = select(standing.state(NOON)).select_from(Account)
-    query = query.outerjoin(Authenticator, standing.bound())
+    query = query.outerjoin(Authenticator, Authenticator.is_bound_to(Account.id))
     return str(db.session.scalar(query.where(Account.id == account_id)))
 
 
