@@ -1,25 +1,13 @@
 """The commands of an installation: flask --app app …"""
 
-import sys
-
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup, with_appcontext
-from sqlalchemy import select
+from flask.cli import with_appcontext
 
-import addresses
-import clock
 import demo
 import installation
-from accounts import enforcement_commands, events, password, reset, upkeep
-from accounts.models import Account, Enforcement, Membership, Organisation, Role
-from db import db
-from factors.refusal import Refusal
+from accounts import account_commands, organisation_commands
 from mail import commands as mail_commands
-from mail import postman
-
-organisations = AppGroup("organisation", help="Organisations and what they require.")
-accounts = AppGroup("account", help="People who sign in.")
 
 
 @click.command("init")
@@ -28,140 +16,6 @@ def init_command() -> None:
     """Create or upgrade the database, and make the keys that are missing."""
     installation.prepare()
     click.echo(f"Ready: {current_app.instance_path}")
-
-
-@organisations.command("add")
-@click.argument("name")
-@click.option("--enforcement", type=click.Choice([str(e) for e in Enforcement]), default="off")
-def add_organisation(name: str, enforcement: str) -> None:
-    """Add an organisation."""
-    if db.session.scalar(select(Organisation).where(Organisation.name == name)):
-        raise click.ClickException(f"There is an organisation {name!r} already.")
-    organisation = Organisation(
-        name=name, enforcement=Enforcement(enforcement), created_at=clock.now()
-    )
-    db.session.add(organisation)
-    db.session.commit()
-    click.echo(f"Added {name}: two-factor authentication is {enforcement}.")
-
-
-@accounts.command("add")
-@click.argument("email")
-@click.option("--name", required=True, help="How the person is called.")
-@click.option("--organisation", help="An organisation that exists.")
-@click.option("--role", type=click.Choice([str(r) for r in Role]), default="member")
-def add_account(email: str, name: str, organisation: str | None, role: str) -> None:
-    """Add a person. The password is read from standard input."""
-    address = _address(email)
-    secret = sys.stdin.readline().rstrip("\r\n")
-    try:
-        password.check_strength(secret)
-    except password.PasswordRefused as error:
-        raise click.ClickException(str(error)) from None
-    if not name.isprintable():
-        raise click.ClickException("A name is one line of plain text.")
-    member_of = _organisation(organisation) if organisation else None
-    if db.session.scalar(select(Account).where(Account.email == address)):
-        raise click.ClickException(f"There is a person with {address} already.")
-    account = Account.create(address, name, password.hashed(secret), clock.now())
-    if member_of is not None:
-        db.session.add(
-            Membership(account_id=account.id, organisation_id=member_of.id, role=Role(role))
-        )
-    db.session.commit()
-    click.echo(f"Added {address}.")
-
-
-@accounts.command("join")
-@click.argument("email")
-@click.option("--organisation", required=True, help="An organisation that exists.")
-@click.option("--role", type=click.Choice([str(r) for r in Role]), default="member")
-@with_appcontext
-def join_organisation(email: str, organisation: str, role: str) -> None:
-    """Make a person who is here already one of an organisation as well."""
-    account, joined = _account(email), _organisation(organisation)
-    if db.session.get(Membership, (account.id, joined.id)):
-        raise click.ClickException(f"{account.email} is in {joined.name} already.")
-    tie = Membership(account_id=account.id, organisation_id=joined.id, role=Role(role))
-    db.session.add(tie)
-    events.record("added", account.id, clock.now(), result=f"to {joined.name}")
-    db.session.commit()
-    click.echo(f"{account.email} is in {joined.name} now.")
-
-
-@accounts.command("unlock")
-@click.argument("email")
-@with_appcontext
-def unlock_account(email: str) -> None:
-    """End every pause of a person's second factor; wrong codes count anew."""
-    account = _account(email)
-    upkeep.unlock(account, None, clock.now())
-    db.session.commit()
-    click.echo(f"Unlocked {account.email}.")
-
-
-@accounts.command("reset")
-@click.argument("email")
-@click.option("--reason", required=True, help="Why; it is kept and mailed to the person.")
-@with_appcontext
-def reset_account(email: str, reason: str) -> None:
-    """End a person's factors, sign-ins and trust, and print their reset code."""
-    account = _account(email)
-    code = reset.reset(account, reason, reset.new_nonce(), None, clock.now())
-    if isinstance(code, Refusal):
-        raise click.ClickException(_plain(code))
-    db.session.commit()
-    postman.deliver_from_command()
-    click.echo(f"Reset {account.email}. Their reset code, shown only now: {reset.shown(code)}")
-    click.echo("Hand it over in person or by phone. Setting up again needs it.")
-
-
-@accounts.command("disable")
-@click.argument("email")
-@with_appcontext
-def disable_account(email: str) -> None:
-    """Keep a person out and end their sign-ins."""
-    account = _account(email)
-    if refusal := upkeep.disable(account, None, clock.now()):
-        raise click.ClickException(_plain(refusal))
-    db.session.commit()
-    click.echo(f"Disabled {account.email}.")
-
-
-@accounts.command("enable")
-@click.argument("email")
-@with_appcontext
-def enable_account(email: str) -> None:
-    """Let a disabled person sign in again."""
-    account = _account(email)
-    upkeep.enable(account, None, clock.now())
-    db.session.commit()
-    click.echo(f"Enabled {account.email}.")
-
-
-def _plain(refusal: Refusal) -> str:
-    return str(refusal.text) % refusal.values
-
-
-def _account(email: str) -> Account:
-    account = db.session.scalar(select(Account).where(Account.email == _address(email)))
-    if account is None:
-        raise click.ClickException(f"There is nobody with {email!r}.")
-    return account
-
-
-def _address(typed: str) -> str:
-    try:
-        return addresses.canonical(typed)
-    except addresses.AddressRefused as error:
-        raise click.ClickException(f"{typed!r} is no email address: {error}") from None
-
-
-def _organisation(name: str) -> Organisation:
-    found = db.session.scalar(select(Organisation).where(Organisation.name == name))
-    if found is None:
-        raise click.ClickException(f"There is no organisation {name!r}.")
-    return found
 
 
 @click.command("doctor")
@@ -179,15 +33,13 @@ def doctor_command() -> None:
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    organisations.add_command(enforcement_commands.set_command)
-    organisations.add_command(enforcement_commands.remove_command)
     for command in (
         init_command,
-        organisations,
-        accounts,
+        organisation_commands.group,
+        account_commands.group,
         doctor_command,
         mail_commands.group,
-        enforcement_commands.remind_command,
+        organisation_commands.remind_command,
         demo.command,
     ):
         app.cli.add_command(command)

@@ -7,25 +7,12 @@ from sqlalchemy import insert
 
 import keys
 from accounts import events, notices, password_link
-from accounts.models import Account, Membership, Organisation, Role
+from accounts.models import Account, Organisation
 from accounts.password_link import PasswordLink, Purpose
 from db import db
 from factors.refusal import Refusal
 from mail import messages, outbox
 from mail.message import Message
-
-
-def invite(email: str, name: str, organisation: Organisation, role: Role, at: datetime) -> Account:
-    """Add a person to an organisation and mail them a link. `email` is canonical and new.
-
-    The caller commits; the events and the mail go with it.
-    """
-    account = Account.create(email, name, None, at)
-    db.session.add(
-        Membership(account_id=account.id, organisation_id=organisation.id, role=role, since=at)
-    )
-    send(account, organisation, None, at)
-    return account
 
 
 def send_all(accounts: list[Account], organisation: Organisation, at: datetime) -> None:

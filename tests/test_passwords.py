@@ -9,9 +9,8 @@ import time_machine
 from flask import Flask
 from sqlalchemy import text
 
-from accounts import invitation
-from accounts.models import Organisation, Role
 from db import db
+from tests.administration import administrator, press
 from tests.conftest import NOON, set_up_before_noon
 from tests.person import PASSWORD, Person, app_code, letters, never_shown, text_of
 
@@ -293,15 +292,19 @@ def test_a_mailed_link_ends_no_pause(app: Flask, noon: time_machine.Traveller) -
     assert carol.sign_in(NEW).status == 429
 
 
+def invited(app: Flask) -> str:
+    """An administrator adds Fay; return the link that she is mailed."""
+    dora = administrator(app)
+    dora.visit("/admin/people/add")
+    press(dora, "Add people", people="Fay, fay@example.com")
+    (link,) = links(app, "invitation")
+    return link
+
+
 def test_somebody_invited_chooses_a_first_password(
     app: Flask, noon: time_machine.Traveller, rows: Rows
 ) -> None:
-    with app.test_request_context():
-        room = db.session.get_one(Organisation, 1)
-        invitation.invite("fay@example.com", "Fay", room, Role.MEMBER, NOON)
-        db.session.commit()
-    assert app.test_cli_runner().invoke(args=["mail", "deliver"]).exit_code == 0
-    (link,) = links(app, "invitation")
+    link = invited(app)
     fay = Person(app, "fay@example.com")
     assert "do not match" in fay.sign_in("").text
 
@@ -319,12 +322,7 @@ def test_an_invitation_opens_no_reset_and_runs_out(
     app: Flask, noon: time_machine.Traveller
 ) -> None:
     """S-121: a token of one purpose is worth nothing at another."""
-    with app.test_request_context():
-        room = db.session.get_one(Organisation, 1)
-        invitation.invite("fay@example.com", "Fay", room, Role.MEMBER, NOON)
-        db.session.commit()
-    assert app.test_cli_runner().invoke(args=["mail", "deliver"]).exit_code == 0
-    (link,) = links(app, "invitation")
+    link = invited(app)
     fay = Person(app, "fay@example.com")
     assert fay.visit(link.replace("invitation", "reset")).status == 410
     noon.move_to(NOON + timedelta(days=3))

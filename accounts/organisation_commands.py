@@ -1,10 +1,9 @@
-"""The commands for enforcement: organisation set, remind."""
+"""The commands for organisations: add, set, remove, and remind."""
 
 from datetime import UTC, datetime
 
 import click
-from flask import g
-from flask.cli import with_appcontext
+from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
 import clock
@@ -13,8 +12,25 @@ from accounts.models import Enforcement, Organisation
 from db import db
 from mail import postman
 
+group = AppGroup("organisation", help="Organisations and what they require.")
 
-@click.command("set")
+
+@group.command("add")
+@click.argument("name")
+@click.option("--enforcement", type=click.Choice([str(e) for e in Enforcement]), default="off")
+def add_organisation(name: str, enforcement: str) -> None:
+    """Add an organisation."""
+    if db.session.scalar(select(Organisation).where(Organisation.name == name)):
+        raise click.ClickException(f"There is an organisation {name!r} already.")
+    organisation = Organisation(
+        name=name, enforcement=Enforcement(enforcement), created_at=clock.now()
+    )
+    db.session.add(organisation)
+    db.session.commit()
+    click.echo(f"Added {name}: two-factor authentication is {enforcement}.")
+
+
+@group.command("set")
 @click.argument("name")
 @click.option("--enforcement", "level", type=click.Choice([str(e) for e in Enforcement]))
 @click.option("--hard-from", help="Date (UTC) from which soft becomes hard: 2031-05-06.")
@@ -24,7 +40,7 @@ def set_command(
     name: str, level: str | None, hard_from: str | None, grace_days: int | None
 ) -> None:
     """Change what an organisation requires; it counts at once."""
-    organisation = _named(name)
+    organisation = named(name)
     chosen = Enforcement(level) if level else organisation.enforcement
     moment = _moment(hard_from) if hard_from else None
     if level is None and hard_from is None:
@@ -37,13 +53,13 @@ def set_command(
     click.echo(f"{name}: two-factor authentication is {chosen}{date}.")
 
 
-@click.command("remove")
+@group.command("remove")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_appcontext
 def remove_command(name: str, yes: bool) -> None:
     """Remove an organisation; its people stay, and it asks nothing of them any more."""
-    organisation = _named(name)
+    organisation = named(name)
     members = enforcement.consequences(organisation.id, clock.now()).members
     if not yes:
         click.confirm(f"Remove {name} with {members} members?", abort=True)
@@ -52,11 +68,12 @@ def remove_command(name: str, yes: bool) -> None:
     click.echo(f"Removed {name}; {members} people stay.")
 
 
-def _named(name: str) -> Organisation:
-    organisation = db.session.scalar(select(Organisation).where(Organisation.name == name))
-    if organisation is None:
-        raise click.ClickException(f"There is no organisation named {name}.")
-    return organisation
+def named(name: str) -> Organisation:
+    """Return the organisation of this name; the command ends with a sentence if there is none."""
+    found = db.session.scalar(select(Organisation).where(Organisation.name == name))
+    if found is None:
+        raise click.ClickException(f"There is no organisation {name!r}.")
+    return found
 
 
 def _moment(text: str) -> datetime:
@@ -73,8 +90,8 @@ def _moment(text: str) -> datetime:
 def remind_command(dry_run: bool) -> None:
     """Mail the reminders that are due: weekly where it is soft, daily where it is a must."""
     at, count = clock.now(), 0
-    if not dry_run:
-        _deliver(postman.due(at))
+    for outbox_id in [] if dry_run else postman.due(at):
+        postman.deliver(outbox_id)
     for person in list(reminders.due(at)):
         if dry_run or _remind(person, at):
             count += 1
@@ -89,10 +106,5 @@ def _remind(person: reminders.Due, at: datetime) -> bool:
         db.session.rollback()
         return False
     db.session.commit()
-    _deliver(g.pop("outbox_later", []))
+    postman.deliver_from_command()
     return True
-
-
-def _deliver(ids: list[int]) -> None:
-    for outbox_id in ids:
-        postman.deliver(outbox_id)
