@@ -21,6 +21,7 @@ import serving
 import settings
 import sweeper
 import web
+import web_address
 from accounts import (
     challenge,
     first_password,
@@ -105,7 +106,7 @@ def _configure(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         WTF_I18N_ENABLED=False,
         TRUSTED_HOSTS=["127.0.0.1", "localhost", "::1"]
-        if settings.is_loopback(app.config["BASE_URL"])
+        if web_address.is_loopback(app.config["BASE_URL"])
         else [base.hostname],
         MAX_CONTENT_LENGTH=64 * 1024,
         SEND_FILE_MAX_AGE_DEFAULT=web.STATIC_SECONDS,

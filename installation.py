@@ -7,7 +7,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 import keys
-import settings
+import web_address
 from db import alembic
 
 Finding = tuple[str, str | None]
@@ -72,5 +72,5 @@ def _smtp() -> Finding:
 
 def _mail_server() -> Finding:
     config = current_app.config
-    public = not settings.is_loopback(config["BASE_URL"])
+    public = not web_address.is_loopback(config["BASE_URL"])
     return "mail server", "none is set" if public and not config["MAIL_SERVER"] else None

@@ -8,7 +8,7 @@ import click
 from flask import Flask
 
 import keys
-import settings
+import web_address
 
 DEMO_MARK = "demo-people.json"
 """File in the instance folder that holds the demo people's passwords."""
@@ -24,7 +24,7 @@ def is_development(app: Flask) -> bool:
     """Tell whether `make run` serves: its mark, its demo people, and this machine only."""
     has_demo_people = (Path(app.instance_path) / DEMO_MARK).exists()
     is_marked = os.environ.get(DEVELOPMENT) == "1"
-    return is_marked and has_demo_people and settings.is_loopback(app.config["BASE_URL"])
+    return is_marked and has_demo_people and web_address.is_loopback(app.config["BASE_URL"])
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -41,7 +41,7 @@ def check(app: Flask) -> None:
     if not _is_about_to_serve():
         return
     instance = Path(app.instance_path)
-    if (instance / DEMO_MARK).exists() and not settings.is_loopback(app.config["BASE_URL"]):
+    if (instance / DEMO_MARK).exists() and not web_address.is_loopback(app.config["BASE_URL"]):
         refuse("This instance holds demo people. It serves this machine only.")
     has_database = bool(app.config["DATABASE_URL"]) or (instance / "onward.sqlite").exists()
     if not has_database:

@@ -2,23 +2,22 @@
 
 A setting NAME is read from the environment as ONWARD_NAME, else from
 `onward.toml` in the instance folder as `name = …`, else it has its default.
-The providers of SSO are tables of their own: `[[providers]]`, or
-ONWARD_PROVIDERS with the same as a JSON list. The keys are no settings: see keys.py.
+The providers of SSO are tables of their own: see providers.py. The keys are no
+settings: see keys.py.
 """
 
-import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import providers
+from web_address import is_loopback
+
 Value = str | int | bool
-PROVIDER_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-"""It stands in addresses and in the audit log."""
 
 
 class SettingError(RuntimeError):
@@ -43,74 +42,6 @@ class Setting:
             except ValueError:
                 raise SettingError(f"ONWARD_{self.name} must be a whole number.") from None
         return str(raw)
-
-
-@dataclass(frozen=True)
-class Provider:
-    """One OpenID provider that people may sign in with; docs/sso.md explains each key."""
-
-    id: str
-    name: str
-    issuer: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    organisations: tuple[str, ...]
-    create_people: bool = False
-    require_amr: tuple[str, ...] = ()
-    require_acr: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
-    email_verified_claim: str = "email_verified"
-
-    @classmethod
-    def read(cls, table: Any, environ: Mapping[str, str]) -> "Provider":
-        """Return the provider of one table; raise SettingError, also for a key nobody knows.
-
-        A misspelt `require_amr` would else quietly exempt everybody.
-        """
-        if not isinstance(table, dict):
-            raise SettingError("Each of the providers must be a table.")
-        values, where = dict(table), f"The provider {table.get('id', '')!r}"
-        if (name := values.pop("client_secret_env", None)) is not None:
-            if "client_secret" in values or not environ.get(str(name)):
-                raise SettingError(
-                    f"{where}: set {name} in the environment, and no client_secret beside it."
-                )
-            values["client_secret"] = environ[str(name)]
-        kinds: dict[str, object] = {one.name: one.type for one in fields(cls)}
-        if unknown := sorted(set(values) - set(kinds)):
-            raise SettingError(f"{where} has a key that nobody knows: {', '.join(unknown)}.")
-        for key, value in values.items():
-            values[key] = _typed(value, kinds[key], f"{where}: {key}")
-        needed = {one.name for one in fields(cls) if one.default is MISSING}
-        if missing := sorted(key for key in needed if not values.get(key)):
-            raise SettingError(f"{where} lacks {', '.join(missing)}.")
-        made = cls(**values)
-        made.refuse(where)
-        return made
-
-    def refuse(self, where: str) -> None:
-        """Raise SettingError for a value that can't be used."""
-        if not PROVIDER_ID.fullmatch(self.id):
-            raise SettingError(f"{where}: id must be of a-z, 0-9 and dashes, at most 32.")
-        if not self.name.isprintable():
-            raise SettingError(f"{where}: name must be one line of plain text.")
-        if not is_provider_address(self.issuer) or urlsplit(self.issuer).query:
-            raise SettingError(
-                f"{where}: issuer must begin with https:// unless it is this machine."
-            )
-        if "openid" not in self.scopes:
-            raise SettingError(f"{where}: scopes must hold openid.")
-
-
-def _typed(value: Any, kind: object, where: str) -> Any:
-    """Return `value` if it is of the kind of its field, a list as a tuple."""
-    is_list = isinstance(value, list) and all(isinstance(one, str) and one for one in value)
-    if kind == tuple[str, ...] and is_list:
-        return tuple(value)
-    if kind in {str, bool} and type(value) is kind:
-        return value
-    wanted = {str: "text", bool: "true or false"}.get(kind, "a list of texts")  # type: ignore[call-overload]  # a type, or tuple[str, ...]
-    raise SettingError(f"{where} must be {wanted}.")
 
 
 SETTINGS = (
@@ -159,29 +90,14 @@ def load(instance: Path, environ: Mapping[str, str] | None = None) -> dict[str, 
         stored = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
     except ValueError as error:
         raise SettingError(f"{file.name} can't be read: {error}") from None
-    values: dict[str, Any] = {"PROVIDERS": providers(stored, environ)}
+    try:
+        values: dict[str, Any] = {"PROVIDERS": providers.read(stored, environ)}
+    except providers.ProviderError as error:
+        raise SettingError(str(error)) from None
     for setting in SETTINGS:
         raw = environ.get(f"ONWARD_{setting.name}", stored.get(setting.name.lower()))
         values[setting.name] = setting.default if raw is None else setting.read(raw)
     return values
-
-
-def providers(stored: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Provider]:
-    """Return the providers by id, from the environment or onward.toml, in their order."""
-    tables = stored.get("providers", [])
-    if "ONWARD_PROVIDERS" in environ:
-        try:
-            tables = json.loads(environ["ONWARD_PROVIDERS"] or "[]")
-        except ValueError:
-            raise SettingError("ONWARD_PROVIDERS must be a JSON list of tables.") from None
-    if not isinstance(tables, list):
-        raise SettingError("providers must be a list: write [[providers]] above each.")
-    found = [Provider.read(table, environ) for table in tables]
-    for key in ("id", "issuer", "name"):
-        kept = [getattr(one, key) for one in found]
-        if double := next((value for value in kept if kept.count(value) > 1), None):
-            raise SettingError(f"Two providers have the {key} {double!r}.")
-    return {one.id: one for one in found}
 
 
 def check(values: Mapping[str, object]) -> None:
@@ -202,22 +118,3 @@ def check(values: Mapping[str, object]) -> None:
         # Both become headers of a mail, where a line break begins the next one (S-080).
         if not str(values.get(name, "")).isprintable():
             raise SettingError(f"ONWARD_{name} must be one line of plain text.")
-
-
-def is_provider_address(url: object) -> bool:
-    """Tell whether `url` may be asked for SSO: https, or plain http on this machine."""
-    if not isinstance(url, str) or not url.isprintable() or " " in url:
-        return False
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    is_plain = bool(host) and parts.username is None and not parts.fragment
-    return is_plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))
-
-
-def is_loopback(base_url: str) -> bool:
-    """Tell whether only this machine can open `base_url`."""
-    host = urlsplit(base_url).hostname or ""
-    return host in {"127.0.0.1", "::1", "localhost"} or host.endswith(".localhost")

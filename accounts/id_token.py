@@ -15,7 +15,7 @@ from joserfc.jwk import Key, KeySet
 from joserfc.jws import JWSRegistry, extract_compact
 
 import addresses
-from settings import Provider
+from providers import Provider
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
 LEEWAY = 60

@@ -14,7 +14,7 @@ from accounts import events, notices, sso_trip
 from accounts.models import Account, Membership, Organisation, SignIn
 from db import Model, add_if_new, db
 from mail import messages
-from settings import Provider
+from providers import Provider
 
 
 class Identity(Model):

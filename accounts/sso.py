@@ -17,7 +17,7 @@ from accounts.sso_trip import Purpose, Trip
 from accounts.visitor import Visitor, me, visitor
 from db import db, writes
 from factors.refusal import Refusal
-from settings import Provider
+from providers import Provider
 
 bp = Blueprint("sso", __name__)
 

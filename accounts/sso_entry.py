@@ -17,7 +17,7 @@ from accounts.visitor import Visitor
 from db import db
 from factors import trusted_device
 from factors.refusal import Refusal
-from settings import Provider
+from providers import Provider
 
 
 class TieFirst:

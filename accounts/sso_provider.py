@@ -21,7 +21,8 @@ from accounts import id_token
 from accounts.id_token import Claims, SsoFault
 from accounts.sso_limits import Bounded
 from accounts.sso_trip import Secrets
-from settings import Provider, is_provider_address
+from providers import Provider
+from web_address import is_secure
 
 SECONDS = 8
 """How long all requests of one visit to us may take together."""
@@ -92,7 +93,7 @@ def sign_out_address(provider: Provider, at: datetime) -> str | None:
             endpoint = _metadata(provider, _session(provider), at).get("end_session_endpoint")
     except SsoFault:
         return None
-    if not is_provider_address(endpoint):
+    if not is_secure(endpoint):
         return None
     base = str(current_app.config["BASE_URL"]).rstrip("/")
     query = {
@@ -138,7 +139,7 @@ def more_claims(provider: Provider, claims: Claims, access: str | None, at: date
     with _faults():
         session = _session(provider)
         endpoint = str(_metadata(provider, session, at).get("userinfo_endpoint"))
-        if access is None or not is_provider_address(endpoint):
+        if access is None or not is_secure(endpoint):
             return claims
         told = _get(session, endpoint, {"Authorization": f"Bearer {access}"})
         if told.get("sub") != claims.subject:
@@ -152,7 +153,7 @@ def _metadata(provider: Provider, session: OAuth2Session, at: datetime) -> dict[
     found = _kept(provider, "discovery", at, lambda: _get(session, address))
     if found.get("issuer") != provider.issuer:
         raise SsoFault("issuer")
-    if not all(is_provider_address(found.get(name)) for name in ENDPOINTS):
+    if not all(is_secure(found.get(name)) for name in ENDPOINTS):
         raise SsoFault("unavailable")
     return found
 
@@ -161,7 +162,7 @@ def _get(
     session: OAuth2Session, address: str, headers: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Return the JSON object at an address."""
-    if not is_provider_address(address):
+    if not is_secure(address):
         raise SsoFault("unavailable")
     answer = session.get(address, withhold_token=True, headers=headers)
     found = answer.json()

@@ -16,15 +16,17 @@ ROOMS = ("accounts", "admin", "factors", "mail", "wizard")
 FLOORS: dict[str, set[str]] = {
     "clock": set(),
     "addresses": set(),
-    "settings": set(),
+    "web_address": set(),
+    "providers": {"web_address"},
+    "settings": {"providers", "web_address"},
     "keys": set(),
     "db": set(),
     "fields": set(),
     "web": {"clock"},
     "client": set(),
     "cookies": {"keys"},
-    "serving": {"keys", "settings"},
-    "installation": {"keys", "settings", "db"},
+    "serving": {"keys", "web_address"},
+    "installation": {"keys", "web_address", "db"},
 }
 """What each single file on the ground floor may import of ours."""
 UPSTAIRS = {"app", "commands", "demo", "installation", "serving", "sweeper"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+import providers
 import settings
 from app import create_app
 from settings import SettingError
@@ -26,10 +27,10 @@ GOOD: dict[str, Any] = {
 }
 
 
-def read(folder: Path, tables: Any = None, **environ: str) -> dict[str, settings.Provider]:
+def read(folder: Path, tables: Any = None, **environ: str) -> dict[str, providers.Provider]:
     if tables is not None:
         environ["ONWARD_PROVIDERS"] = json.dumps(tables)
-    found: dict[str, settings.Provider] = settings.load(folder, environ)["PROVIDERS"]
+    found: dict[str, providers.Provider] = settings.load(folder, environ)["PROVIDERS"]
     return found
 
 
