@@ -7,7 +7,7 @@ from flask import Blueprint, Response, url_for
 import clock
 import cookies
 import web
-from accounts import second_factor, signin, visitor
+from accounts import entering, second_factor, visitor
 from accounts.forms import CodeForm
 from accounts.visitor import Visitor, me
 from addresses import masked
@@ -109,7 +109,7 @@ def _answer(
 def _let_in(found: Visitor, factor: str, at: datetime, trust: bool) -> Response:
     token = second_factor.complete(found, factor, at, trust)
     db.session.commit()
-    answer = web.go(signin.landing(found, at))
+    answer = web.go(entering.landing(found, at))
     if token is not None:
         cookies.set_device(answer, token)
     return answer

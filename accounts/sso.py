@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, request, url_for
 import clock
 import cookies
 import web
-from accounts import identity, proof, signin, sso_entry, sso_provider, sso_trip
+from accounts import entering, identity, proof, signin, sso_entry, sso_provider, sso_trip
 from accounts.forms import SignInForm
 from accounts.id_token import SsoFault
 from accounts.models import Account
@@ -74,7 +74,7 @@ def callback(provider_id: str) -> Response:
 
 
 def _enter(found: Visitor) -> Response:
-    answer = web.go(signin.landing(found, clock.now()))
+    answer = web.go(entering.landing(found, clock.now()))
     if found.new_device_token is not None:
         cookies.set_device(answer, found.new_device_token)
     return answer

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 import cookies
-from accounts import events, identity, signin, sso_provider, sso_trip, visitor
+from accounts import entering, events, identity, sso_provider, sso_trip, visitor
 from accounts.id_token import LEEWAY, Claims, SsoFault
 from accounts.models import Account, Membership, Organisation, Role
 from accounts.sso_trip import Purpose, Secrets, Trip
@@ -192,14 +192,14 @@ def _admit(provider: Provider, account: Account, is_enough: bool, at: datetime) 
     if earlier is not None and not earlier.is_spent:
         db.session.merge(earlier.sign_in).end(at)
     device = trusted_device.recognise(account.id, cookies.device_token(request), at)
-    return signin.begin(
+    return entering.begin(
         account,
         device,
         at,
         first_factor="sso",
         provider_id=provider.id,
         exempt_at=at if is_enough else None,
-        next_path=signin.wanted_path(earlier),
+        next_path=entering.wanted_path(earlier),
     )
 
 

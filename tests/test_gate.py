@@ -359,7 +359,7 @@ def test_exactly_one_place_writes_that_the_second_factor_was_passed() -> None:
 
 def test_one_place_makes_a_sign_in_and_only_sso_exempts_one() -> None:
     """S-002, S-182: by password and by SSO it is the same function."""
-    assert list(writers_of("first_at")) == ["accounts/signin.py:begin"]
+    assert list(writers_of("first_at")) == ["accounts/entering.py:begin"]
     assert list(writers_of("exempt_at")) == [
         "accounts/identity.py:finish_tie",
         "accounts/sso_entry.py:_ask_to_tie",

@@ -1,0 +1,99 @@
+"""Entering: the row of a sign-in, whatever came before it, and where it leads (S-002)."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import session
+
+import client
+import keys
+import web
+from accounts import events, gate, identity, visitor
+from accounts.models import Account, SignIn
+from accounts.sso_trip import Trip
+from accounts.visitor import Visitor
+from db import db
+from factors import backup_codes, trusted_device
+from factors.refusal import Refusal
+from factors.throttle import Throttle
+from factors.trusted_device import TrustedDevice
+
+
+def wanted_path(earlier: Visitor | None) -> str | None:
+    """Return where somebody wanted to go, also when they had begun another way in."""
+    return session.get("next") or (earlier.sign_in.next_path if earlier is not None else None)
+
+
+def begin(
+    account: Account,
+    device: TrustedDevice | None,
+    at: datetime,
+    trip: Trip | None = None,
+    **facts: Any,
+) -> Visitor | Refusal:
+    """Make the sign-in row, unless a pause of the second factor is on.
+
+    A sign-in by SSO that spares the second factor is no proof: the provider may
+    have let the person in without asking anything.
+    """
+    token = keys.token()
+    browser, system = client.browser_and_system()
+    row = SignIn(
+        account_id=account.id,
+        token_hash=keys.token_hash(token),
+        first_at=at,
+        proved_at=at,
+        seen_at=at,
+        device_id=device.id if device else None,
+        browser=browser,
+        system=system,
+        **facts,
+    )
+    db.session.add(row)
+    events.record("sign-in", account.id, at, factor=row.first_factor)
+    db.session.flush()
+    found = visitor.load(token)
+    assert found is not None
+    if found.owes_second_factor(at):
+        tries = found.known_device or db.session.get_one(Throttle, account.id)
+        if closed := tries.closed(at):
+            # Told only now, after the right password (S-103); nothing is begun.
+            row.end(at)
+            db.session.commit()
+            return closed
+        if found.known_device is None:
+            row.device_id = None  # its wrong codes are counted with those of strangers
+    else:
+        _note_device(found, at)
+    if found.authenticator is not None or found.is_exempt:
+        row.proved_at = None  # trust spares the code, but it is no proof (S-118)
+    if trip is not None:
+        db.session.merge(trip).sign_in_id = row.id
+        if not found.owes_second_factor(at):
+            identity.finish_tie(row, account, at)
+    db.session.commit()
+    visitor.enter(found)
+    return found
+
+
+def _note_device(found: Visitor, at: datetime) -> None:
+    """Know the browser of a full sign-in from now on (S-098)."""
+    if found.device is not None:
+        found.device.last_used_at = at
+        return
+    browser, system = client.browser_and_system()
+    device, token = trusted_device.remember(found.account.id, browser, system, at)
+    db.session.flush()
+    found.sign_in.device_id, found.new_device_token = device.id, token
+
+
+def landing(found: Visitor, at: datetime) -> str:
+    """Return where a sign-in leads now: to what it still owes, or where it wanted to go.
+
+    Few backup codes are told first, on the person's own page, which leads on from there.
+    """
+    target = found.sign_in.next_path
+    may_go_on = gate.verdict(found, at) in gate.FULL and web.is_safe_path(target)
+    if not may_go_on or backup_codes.run_low(found.account.id):
+        return gate.home_of(found, at)
+    return str(target)
