@@ -57,7 +57,9 @@ def join_organisation(email: str, organisation: str, role: str) -> None:
         raise click.ClickException(f"{account.email} is in {joined.name} already.")
     tie = Membership(account_id=account.id, organisation_id=joined.id, role=Role(role))
     db.session.add(tie)
-    events.record("added", account.id, clock.now(), result=f"to {joined.name}")
+    events.record(
+        "added", account.id, clock.now(), result=f"to {joined.name}", organisation=joined.id
+    )
     db.session.commit()
     click.echo(f"{account.email} is in {joined.name} now.")
 

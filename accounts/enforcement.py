@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, case, delete, func, select
+from sqlalchemy import and_, case, delete, func, select, update
 
 from accounts import events
+from accounts.events import Event
 from accounts.models import Account, Enforcement, Membership, Organisation
 from accounts.reminders import only_by_sso
 from accounts.visitor import Visitor
 from db import db
 from factors.authenticator import Authenticator
 from factors.refusal import Refusal
+
+GONE = 0
+"""In events, instead of an organisation that was removed: none has this number."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ def set_policy(
     if days:
         result += f", {days} days for new people"
     account_id = by.account.id if by is not None else None
-    events.record("enforcement changed", account_id, at, result=result)
+    events.record(
+        "enforcement changed", account_id, at, result=result, organisation=organisation.id
+    )
     return None
 
 
@@ -77,9 +83,14 @@ def why_not(
 
 
 def remove(organisation: Organisation, at: datetime) -> None:
-    """Remove an organisation with its ties; the people and what they have set up stay."""
+    """Remove an organisation with its ties; the people and what they have set up stay.
+
+    Its events belong to nobody's log from then on: a later one may get its number.
+    """
     ties = delete(Membership).where(Membership.organisation_id == organisation.id)
     db.session.execute(ties)
+    theirs = update(Event).where(Event.organisation_id == organisation.id)
+    db.session.execute(theirs.values(organisation_id=GONE))
     events.record("organisation removed", None, at, result=organisation.name)
     db.session.delete(organisation)
 

@@ -1,7 +1,7 @@
 """Event: the audit log. Who did what to whose account, when, from where (S-176)."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,6 +19,8 @@ class Event(Model):
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     by_account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     """Who did it, where it was not the person: an administrator."""
+    organisation_id: Mapped[int | None] = mapped_column(index=True)
+    """Which organisation alone it concerns; None: every one of the person's."""
     kind: Mapped[str]
     factor: Mapped[str | None]
     result: Mapped[str]
@@ -29,41 +31,35 @@ class Event(Model):
     system: Mapped[str]
 
 
-def record(
-    kind: str,
-    account_id: int | None,
-    at: datetime,
-    *,
-    factor: str | None = None,
-    result: str = "done",
-    by: int | None = None,
-    reason: str | None = None,
-) -> None:
+class Facts(TypedDict, total=False):
+    """What may be told of an event beside its kind, whom it concerns, and when."""
+
+    factor: str | None
+    result: str
+    by: int | None
+    reason: str | None
+    organisation: int | None
+
+
+def record(kind: str, account_id: int | None, at: datetime, **facts: Unpack[Facts]) -> None:
     """Write an event into the transaction of the change that it tells of."""
-    columns = columns_of(kind, account_id, at, factor=factor, result=result, by=by, reason=reason)
-    db.session.add(Event(**columns))
+    db.session.add(Event(**columns_of(kind, account_id, at, **facts)))
 
 
 def columns_of(
-    kind: str,
-    account_id: int | None,
-    at: datetime,
-    *,
-    factor: str | None = None,
-    result: str = "done",
-    by: int | None = None,
-    reason: str | None = None,
+    kind: str, account_id: int | None, at: datetime, **facts: Unpack[Facts]
 ) -> dict[str, Any]:
     """Return the row of an event, for whoever inserts many at once."""
     browser, system = client.browser_and_system()
     return {
         "at": at,
         "account_id": account_id,
-        "by_account_id": by,
+        "by_account_id": facts.get("by"),
+        "organisation_id": facts.get("organisation"),
         "kind": kind,
-        "factor": factor,
-        "result": result,
-        "reason": reason,
+        "factor": facts.get("factor"),
+        "result": facts.get("result", "done"),
+        "reason": facts.get("reason"),
         "address": client.address(),
         "browser": browser,
         "system": system,

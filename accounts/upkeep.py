@@ -58,7 +58,10 @@ def change_role(
     if old is Role.OWNER and is_last_owner(account.id, organisation_id):
         return Refusal("last_owner", {"name": account.name})
     tie.role = role
-    events.record("role changed", account.id, at, by=by.id, result=f"{old} to {role}")
+    change = f"{old} to {role}"
+    events.record(
+        "role changed", account.id, at, by=by.id, result=change, organisation=organisation_id
+    )
     return None
 
 

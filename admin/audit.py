@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from accounts.events import Event
@@ -73,7 +73,7 @@ def _facts() -> Select[*tuple[Any, ...]]:
     people = (Account.name, Account.email, by.name.label("by_name"), by.email.label("by_email"))
     return (
         select(*told, *origin, *people)
-        .join(Account, Account.id == Event.account_id)
+        .outerjoin(Account, Account.id == Event.account_id)
         .outerjoin(by, by.id == Event.by_account_id)
         .order_by(Event.id.desc())
     )
@@ -84,7 +84,9 @@ def _wanted(choice: Choice) -> Select[*tuple[Any, ...]]:
         Membership.account_id == Event.account_id,
         Membership.organisation_id == choice.organisation_id,
     )
-    return _facts().where(member.exists(), *_filters(choice))
+    of_nobody_else = and_(Event.organisation_id.is_(None), member.exists())
+    concerns = or_(of_nobody_else, Event.organisation_id == choice.organisation_id)
+    return _facts().where(concerns, *_filters(choice))
 
 
 def _filters(choice: Choice) -> Iterator[ColumnElement[bool]]:

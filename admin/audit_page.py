@@ -39,7 +39,7 @@ def export() -> Response:
     """Send all wanted events as a file, and note who took it."""
     choice, at = _choice(request.form), clock.now()
     _person(choice)
-    events.record("audit log exported", me().account.id, at)
+    events.record("audit log exported", me().account.id, at, organisation=desk().organisation.id)
     db.session.commit()
     header = ["when", "email", "name", "event", "factor", "result", "reason"]
     header += ["by", "address", "browser", "system"]

@@ -37,7 +37,13 @@ def search() -> Response:
 def export() -> Response:
     """Send all wanted people as a file, and note who took it."""
     choice, at = _posted(), clock.now()
-    events.record("people exported", me().account.id, at, factor=choice.state or None)
+    events.record(
+        "people exported",
+        me().account.id,
+        at,
+        factor=choice.state or None,
+        organisation=choice.organisation_id,
+    )
     db.session.commit()
     header = ["name", "email", "role", "two-factor", "locked", "backup codes left"]
     header += ["backup email", "last sign-in", "disabled"]

@@ -49,6 +49,30 @@ def test_it_tells_what_happened_to_the_people_of_the_organisation_and_to_nobody_
     assert "Bob" not in dora.page.text
 
 
+def test_what_concerns_one_organisation_stands_in_its_log_alone(app: Flask, dora: Person) -> None:
+    """Also what an operator does; and nothing comes back when an organisation is gone."""
+    run = app.test_cli_runner().invoke
+    here = ["Hartley & Sons"]
+    join = ["account", "join", "dora@example.com", "--organisation", "Reading Room"]
+    assert run(args=[*join, "--role", "admin"]).exit_code == 0
+    assert run(args=["organisation", "set", *here, "--enforcement", "soft"]).exit_code == 0
+    dora.visit("/setup/required")
+    dora.press("/admin/people.csv?organisation=1")
+    theirs = ["Dora: List of people downloaded", "nobody in particular: Enforcement changed"]
+
+    dora.visit("/admin/audit?organisation=1")
+    assert [one.partition(" · ")[0] for one in shown(dora)[:2]] == theirs
+    assert "the command line" in dora.page.words
+    assert "Added to an organisation" not in [one.split(": ")[1] for one in shown(dora)]
+    for _ in range(2):
+        dora.visit("/admin/audit?organisation=2")
+        told = " ".join(shown(dora))
+        assert "downloaded" not in told
+        assert "Hartley" not in told
+        assert "Added to an organisation · to Reading Room" in told
+        run(args=["organisation", "remove", *here, "--yes"])
+
+
 def test_an_act_is_told_with_who_did_it_and_why(
     app: Flask, carol: Person, dora: Person, rows: Rows
 ) -> None:
