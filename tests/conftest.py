@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
 
 from app import create_app
@@ -65,6 +66,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(installed: Path, tmp_path: Path) -> Iterator[Flask]:
     shutil.copytree(installed, tmp_path / "instance")
     app = create_app({"INSTANCE": str(tmp_path / "instance"), **CHEAP})
+    # Each test has an application of its own; compiling its templates anew costs the most.
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(installed.parent))
     yield app
     with app.app_context():
         db.engine.dispose()
