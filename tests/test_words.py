@@ -11,6 +11,7 @@ from flask import Flask
 from flask_babel import LazyString
 from jinja2 import nodes
 
+from app import create_app
 from factors.refusal import TEXTS
 from wizard.pages import WHAT_HAPPENED
 from wizard.progress import STAGES
@@ -35,6 +36,12 @@ NEVER = [
     r"dear user",
 ]
 """The words of COPY.md; "for your safety" with its reason is none of them."""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """One application for all: its templates are only read here."""
+    return create_app({"INSTANCE": str(tmp_path_factory.mktemp("words"))})
 
 
 def names(file: Path) -> str:
