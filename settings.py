@@ -107,6 +107,9 @@ def check(values: Mapping[str, object]) -> None:
         raise SettingError(
             "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path."
         )
+    if not base.netloc.isascii():
+        # Browsers send Host in the ASCII form, and headers of a mail hold no other.
+        raise SettingError("ONWARD_BASE_URL must be in ASCII: write ü and the like as xn--….")
     if base.scheme == "http" and not is_loopback(str(values["BASE_URL"])):
         raise SettingError("ONWARD_BASE_URL must begin with https:// unless it is this machine.")
     if ":" in str(values["ISSUER"]) or not str(values["ISSUER"]).strip():

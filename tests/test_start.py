@@ -91,6 +91,11 @@ BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path
         ("ONWARD_BASE_URL", "https://sign-in.example.org/here", BASE),
         (
             "ONWARD_BASE_URL",
+            "https://anmeldung.müller.example",
+            "ONWARD_BASE_URL must be in ASCII: write ü and the like as xn--….",
+        ),
+        (
+            "ONWARD_BASE_URL",
             "http://sign-in.example.org",
             "ONWARD_BASE_URL must begin with https:// unless it is this machine.",
         ),
