@@ -8,7 +8,8 @@ from functools import partial
 from flask import current_app
 
 from mail.message import Message
-from mail.reading import Reading, contrast, css_support, declarations, grade
+from mail.paint import declarations
+from mail.reading import Reading, css_support, grade
 from mail.samples import RECIPIENT
 
 BYTES = 15_000
@@ -60,6 +61,7 @@ def lint(message: Message) -> list[Finding]:
         partial(codes, mail),
         partial(structure, reading),
         partial(contrasts, reading),
+        partial(colours, reading),
         partial(unfilled, mail),
         partial(links, mail, reading),
         partial(plain_words, mail),
@@ -110,10 +112,14 @@ def structure(reading: Reading) -> Iterator[str]:
 
 def contrasts(reading: Reading) -> Iterator[str]:
     for text in reading.texts:
-        for scheme, (ink, paper) in (("light", text.light), ("dark", text.dark)):
-            seen = contrast(ink, paper)
-            if seen < CONTRAST:
-                yield f"{scheme}: {seen:.1f} for {text.words[:40]!r}"
+        for scheme, paint in (("light", text.light), ("dark", text.dark)):
+            if paint.contrast < CONTRAST:
+                yield f"{scheme}: {paint.contrast:.1f} for {text.words[:40]!r}"
+
+
+def colours(reading: Reading) -> Iterator[str]:
+    """Every colour can be read, since no contrast can be told of any other."""
+    yield from dict.fromkeys(reading.unread)
 
 
 def unfilled(mail: Message) -> Iterator[str]:

@@ -7,6 +7,9 @@ from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
+from mail.colour import BLACK, WHITE
+from mail.paint import INK, PAPER, Paint, dark_rules, declarations, plain
+
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 BLOCKS = {"p", "h1", "h2", "div", "td", "li", "a"}
 SILENT = {"style", "title", "head", "script"}
@@ -14,18 +17,18 @@ SILENT = {"style", "title", "head", "script"}
 
 @dataclass
 class Text:
-    """Some text with the colours it has in the light and in the dark scheme."""
+    """Some text with its paint in the light and in the dark scheme."""
 
     words: str
-    light: tuple[str, str]
-    dark: tuple[str, str]
+    light: Paint
+    dark: Paint
 
 
 @dataclass
 class _Element:
     name: str
-    light: tuple[str, str]
-    dark: tuple[str, str]
+    light: Paint
+    dark: Paint
     hidden: bool
 
 
@@ -40,12 +43,14 @@ class Reading(HTMLParser):
     tables_without_role: int = 0
     language: str = ""
     declarations: set[tuple[str, str]] = field(default_factory=set)
+    unread: list[str] = field(default_factory=list)
+    """Colours and rules that the lint can't read, so that it can't tell what is seen."""
 
     def __post_init__(self) -> None:
         super().__init__()
-        self._dark = _dark_rules(self.html)
-        white = ("#000000", "#ffffff")
-        self._open = [_Element("", white, white, hidden=False)]
+        self._dark = dark_rules(self.html, self.unread)
+        usual = Paint(BLACK, WHITE)
+        self._open = [_Element("", usual, usual, hidden=False)]
         self.feed(self.html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -60,16 +65,22 @@ class Reading(HTMLParser):
             self.links.append(given.get("href", ""))
         self.sources += [given[name] for name in ("src", "srcset", "background") if name in given]
         if tag not in VOID:
-            self._open.append(self._element(tag, given.get("class", "").split(), style))
+            self._open.append(self._element(tag, given, style))
 
-    def _element(self, tag: str, classes: list[str], style: dict[str, str]) -> _Element:
+    def _element(self, tag: str, given: dict[str, str], style: dict[str, str]) -> _Element:
         outer = self._open[-1]
-        light = _painted(outer.light, style)
-        dark = _painted(outer.dark, style)
-        for name in classes:
-            dark = _painted(dark, self._dark.get(name, {}))
+        # Old attributes paint as well, where no style does.
+        old = {PAPER: given.get("bgcolor"), INK: given.get("color") if tag == "font" else None}
+        style = {
+            **{name: value for name, value in old.items() if value},
+            **{name: plain(value) for name, value in style.items()},
+        }
+        dark, names = style, {tag, *(f".{name}" for name in given.get("class", "").split())}
+        for rule in self._dark:
+            dark = rule.over(dark) if rule.selector in names else dark
         hidden = outer.hidden or tag in SILENT or style.get("display") == "none"
-        return _Element(tag, light, dark, hidden)
+        light_paint = outer.light.within(style, self.unread)
+        return _Element(tag, light_paint, outer.dark.within(dark, self.unread), hidden)
 
     def handle_endtag(self, tag: str) -> None:
         while len(self._open) > 1 and self._open.pop().name != tag:
@@ -79,38 +90,6 @@ class Reading(HTMLParser):
         words, here = " ".join(data.split()), self._open[-1]
         if words and not here.hidden:
             self.texts.append(Text(words, here.light, here.dark))
-
-
-def _painted(colours: tuple[str, str], style: dict[str, str]) -> tuple[str, str]:
-    ink = style.get("color", colours[0]).removesuffix("!important").strip()
-    paper = style.get("background-color", colours[1]).removesuffix("!important").strip()
-    return ink, paper
-
-
-def declarations(style: str) -> dict[str, str]:
-    """Return the properties of a style attribute or of one rule."""
-    pairs = (part.partition(":") for part in style.split(";") if ":" in part)
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-def _dark_rules(html: str) -> dict[str, dict[str, str]]:
-    found = re.search(r"@media \(prefers-color-scheme: dark\) \{(.*?\})\s*\}", html, re.S)
-    rules = re.findall(r"\.([\w-]+) \{([^}]*)\}", found.group(1)) if found else []
-    return {name: declarations(body) for name, body in rules}
-
-
-def contrast(ink: str, paper: str) -> float:
-    """Return the contrast of two #rrggbb colours (WCAG 2.2, relative luminance)."""
-    one, other = sorted((_luminance(ink), _luminance(paper)), reverse=True)
-    return (one + 0.05) / (other + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def grade(text: str) -> float:
