@@ -6,16 +6,10 @@ EmailMessage refuses a line break in any header (S-080).
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
-from urllib.parse import urlsplit
 
 from flask import current_app
 
-from mail.message import Message
-
-
-def domain() -> str:
-    """Return the domain that our mails and links belong to."""
-    return urlsplit(current_app.config["BASE_URL"]).hostname or ""
+from mail.message import Message, domain
 
 
 def letter(message: Message, recipient: str, number: str, at: datetime) -> EmailMessage:

@@ -6,6 +6,7 @@ from datetime import datetime
 from email.utils import parseaddr
 from html import escape
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import current_app, render_template
 from flask_babel import gettext
@@ -49,6 +50,16 @@ def sampled(**values: Any) -> Callable[[Makes], Makes]:
     return declare
 
 
+def our_address(path: str = "") -> str:
+    """Return an address of ours as links give it: only the settings say where we are (S-081)."""
+    return str(current_app.config["BASE_URL"]).rstrip("/") + path
+
+
+def domain() -> str:
+    """Return the domain that our mails and links belong to."""
+    return urlsplit(our_address()).hostname or ""
+
+
 def written(
     kind: str, what: str, at: datetime, *, unsubscribe: str = "", **values: object
 ) -> Message:
@@ -64,8 +75,8 @@ def written(
         "browser": browser,
         "system": system,
         "issuer": config["ISSUER"],
-        "base_url": config["BASE_URL"],
-        "setup_url": f"{config['BASE_URL'].rstrip('/')}/setup",
+        "domain": domain(),
+        "setup_url": our_address("/setup"),
         "sender": parseaddr(config["MAIL_DEFAULT_SENDER"])[1],
         "recipient": RECIPIENT,
         "unsubscribe": unsubscribe,

@@ -12,7 +12,12 @@ from typing import Any
 
 import client
 import mail.messages  # noqa: F401  # declares every message
-from mail.message import MESSAGES, SAMPLES, Message
+from mail.message import MESSAGES, SAMPLES, Message, our_address
+
+
+class Path(str):
+    """The path of a link, whose address is that of the settings."""
+
 
 AT = datetime(2031, 5, 6, 12, 4, tzinfo=UTC)
 """The moment of all samples, so that their texts can be compared with stored ones."""
@@ -30,8 +35,8 @@ COMMON: dict[str, dict[str, Any]] = {
     "soon": {"usual": AT + timedelta(minutes=30)},
     "later": {"usual": AT + timedelta(days=14)},
     "code": {"usual": "048213"},
-    "link": {"usual": "http://127.0.0.1:5000/signin/reset/AbCdEfGhIjKlMnOpQrStUvWxYz-_"},
-    "unsubscribe": {"usual": "http://127.0.0.1:5000/help/unsubscribe/Mg.AbCdEfGhIjKlMnOp"},
+    "link": {"usual": Path("/signin/reset/AbCdEfGhIjKlMnOpQrStUvWxYz-_")},
+    "unsubscribe": {"usual": Path("/help/unsubscribe/Mg.AbCdEfGhIjKlMnOp")},
     "label": {"usual": "alex@example.com #2"},
     "address": {"usual": "a•••@home.example"},
     "organisation": {
@@ -94,12 +99,15 @@ def _choices(kind: str, parameter: str) -> dict[str, Any]:
         values = beside[parameter]
         if not isinstance(values, dict):
             values = {str(value): value for value in values}
-        return {title: _moment(value) for title, value in values.items()}
-    if parameter not in COMMON:
+    elif parameter in COMMON:
+        values = COMMON[parameter]
+    else:
         raise NoSample(f"{kind} has no sample for {parameter!r}: add one beside it.")
-    return COMMON[parameter]
+    return {title: _meant(value) for title, value in values.items()}
 
 
-def _moment(value: Any) -> Any:
-    """Return the common moment that a word beside a message means, or the value itself."""
+def _meant(value: Any) -> Any:
+    """Return what stands for a value: a word a common moment, a path an address of ours."""
+    if isinstance(value, Path):
+        return our_address(value)
     return COMMON[value]["usual"] if value in {"soon", "later", "ends_at"} else value
