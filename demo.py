@@ -110,9 +110,7 @@ def _made(person: Person) -> Person:
         )
         db.session.add(organisation)
         db.session.flush()
-    db.session.add(
-        Membership(account_id=account.id, organisation_id=organisation.id, role=person.role)
-    )
+    Membership.begin(account.id, organisation.id, person.role, at)
     if person.situation.startswith("already"):
         person.key = totp.new_secret()
         account.records_issued = 1

@@ -8,6 +8,7 @@ from sqlalchemy import and_, case, delete, func, select, update
 from accounts import events
 from accounts.events import Event
 from accounts.models import Account, Enforcement, Membership, Organisation
+from accounts.past_membership import PastMembership
 from accounts.reminders import only_by_sso
 from accounts.visitor import Visitor
 from db import db
@@ -87,8 +88,8 @@ def remove(organisation: Organisation, at: datetime) -> None:
 
     Its events belong to nobody's log from then on: a later one may get its number.
     """
-    ties = delete(Membership).where(Membership.organisation_id == organisation.id)
-    db.session.execute(ties)
+    for tie in (Membership, PastMembership):
+        db.session.execute(delete(tie).where(tie.organisation_id == organisation.id))
     theirs = update(Event).where(Event.organisation_id == organisation.id)
     db.session.execute(theirs.values(organisation_id=GONE))
     events.record("organisation removed", None, at, result=organisation.name)

@@ -116,6 +116,13 @@ class Membership(Model):
     """When the person's own clock began: stored once, never renewed."""
 
     @classmethod
+    def begin(cls, account_id: int, organisation_id: int, role: Role, at: datetime) -> None:
+        """Make somebody a member from this moment on, that of the event that tells of it."""
+        db.session.add(
+            cls(account_id=account_id, organisation_id=organisation_id, role=role, since=at)
+        )
+
+    @classmethod
     def administers(cls, account_id: int) -> bool:
         """Tell whether somebody looks after the people of an organisation."""
         found = exists().where(cls.account_id == account_id, cls.role != Role.MEMBER)

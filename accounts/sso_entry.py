@@ -151,9 +151,7 @@ def _newcomer(provider: Provider, claims: Claims, at: datetime) -> Account | Ref
         return Refusal("sso_unknown_person")
     account = Account.create(claims.email, claims.name, None, at)
     for organisation in organisations:
-        db.session.add(
-            Membership(account_id=account.id, organisation_id=organisation.id, role=Role.MEMBER)
-        )
+        Membership.begin(account.id, organisation.id, Role.MEMBER, at)
     events.record("account added", account.id, at, factor="sso", result=provider.id)
     if not identity.tie(account, provider, claims.subject, at):
         db.session.rollback()
