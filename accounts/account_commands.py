@@ -1,4 +1,4 @@
-"""The commands for people: add, join, unlock, reset, disable, enable."""
+"""The commands for people: add, join, leave, unlock, reset, disable, enable."""
 
 import sys
 
@@ -36,11 +36,13 @@ def add_account(email: str, name: str, organisation: str | None, role: str) -> N
     member_of = named(organisation) if organisation else None
     if db.session.scalar(select(Account).where(Account.email == address)):
         raise click.ClickException(f"There is a person with {address} already.")
-    account = Account.create(address, name, password.hashed(secret), clock.now())
+    at = clock.now()
+    account = Account.create(address, name, password.hashed(secret), at)
+    facts: events.Facts = {}
     if member_of is not None:
-        db.session.add(
-            Membership(account_id=account.id, organisation_id=member_of.id, role=Role(role))
-        )
+        Membership.begin(account.id, member_of.id, Role(role), at)
+        facts = {"result": f"in {member_of.name} as {role}", "organisation": member_of.id}
+    events.record("account made", account.id, at, **facts)
     db.session.commit()
     click.echo(f"Added {address}.")
 
@@ -55,13 +57,27 @@ def join_organisation(email: str, organisation: str, role: str) -> None:
     account, joined = _account(email), named(organisation)
     if db.session.get(Membership, (account.id, joined.id)):
         raise click.ClickException(f"{account.email} is in {joined.name} already.")
-    tie = Membership(account_id=account.id, organisation_id=joined.id, role=Role(role))
-    db.session.add(tie)
-    events.record(
-        "added", account.id, clock.now(), result=f"to {joined.name}", organisation=joined.id
-    )
+    at = clock.now()
+    Membership.begin(account.id, joined.id, Role(role), at)
+    result = f"to {joined.name} as {role}"
+    events.record("added", account.id, at, result=result, organisation=joined.id)
     db.session.commit()
     click.echo(f"{account.email} is in {joined.name} now.")
+
+
+@group.command("leave")
+@click.argument("email")
+@click.option("--organisation", required=True, help="An organisation that the person is in.")
+@with_appcontext
+def leave_organisation(email: str, organisation: str) -> None:
+    """Take a person out of an organisation; the account stays as it is."""
+    account, left = _account(email), named(organisation)
+    if db.session.get(Membership, (account.id, left.id)) is None:
+        raise click.ClickException(f"{account.email} is not in {left.name}.")
+    if refusal := upkeep.leave(account, left, clock.now()):
+        raise click.ClickException(_plain(refusal))
+    db.session.commit()
+    click.echo(f"{account.email} is in {left.name} no more.")
 
 
 @group.command("unlock")

@@ -21,7 +21,9 @@ NAMES: dict[str, LazyString] = {
     "voided: codes": lazy_gettext("Getting new codes ended early"),
     "voided: email": lazy_gettext("Changing the backup email ended early"),
     "two-factor reset": lazy_gettext("Two-factor reset"),
+    "account made": lazy_gettext("Account made"),
     "added": lazy_gettext("Added to an organisation"),
+    "left": lazy_gettext("Left an organisation"),
     "unlocked": lazy_gettext("Unlocked"),
     "disabled": lazy_gettext("Disabled"),
     "enabled": lazy_gettext("Let back in"),
@@ -40,6 +42,7 @@ NAMES: dict[str, LazyString] = {
     "reminders ended": lazy_gettext("Reminders stopped"),
     "people exported": lazy_gettext("List of people downloaded"),
     "audit log exported": lazy_gettext("Audit log downloaded"),
+    "organisation added": lazy_gettext("Organisation made"),
     "organisation removed": lazy_gettext("Organisation removed"),
     "enforcement changed": lazy_gettext("Enforcement changed"),
 }

@@ -1,13 +1,15 @@
 """An invitation: somebody is added, and chooses a first password by a mailed link."""
 
 from datetime import datetime
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import insert
 
 import keys
 from accounts import events, notices, password_link
-from accounts.models import Account, Organisation
+from accounts.events import Event
+from accounts.models import Account, Membership, Organisation, Role
 from accounts.password_link import PasswordLink, Purpose
 from db import db
 from factors.refusal import Refusal
@@ -51,5 +53,20 @@ def send(account: Account, organisation: Organisation, by: Account | None, at: d
     _, token, message = _written(account, organisation, at)
     password_link.make(account.id, Purpose.INVITATION, token, at)
     notices.to_primary(account, message, at)
-    by_id = by.id if by is not None else None
-    events.record("invited", account.id, at, by=by_id, result=organisation.name)
+    role = db.session.get_one(Membership, (account.id, organisation.id)).role
+    db.session.add(Event(**event_of(account.id, organisation, role, by, at)))
+
+
+def event_of(
+    account_id: int, organisation: Organisation, role: Role, by: Account | None, at: datetime
+) -> dict[str, Any]:
+    """Return the row of the event: it concerns this organisation alone, and says the role."""
+    result = f"to {organisation.name} as {role}"
+    return events.columns_of(
+        "invited",
+        account_id,
+        at,
+        by=by.id if by else None,
+        result=result,
+        organisation=organisation.id,
+    )

@@ -7,7 +7,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
 import clock
-from accounts import enforcement, reminders
+from accounts import enforcement, events, reminders
 from accounts.models import Enforcement, Organisation
 from db import db
 from mail import postman
@@ -22,10 +22,12 @@ def add_organisation(name: str, enforcement: str) -> None:
     """Add an organisation."""
     if db.session.scalar(select(Organisation).where(Organisation.name == name)):
         raise click.ClickException(f"There is an organisation {name!r} already.")
-    organisation = Organisation(
-        name=name, enforcement=Enforcement(enforcement), created_at=clock.now()
-    )
+    at = clock.now()
+    organisation = Organisation(name=name, enforcement=Enforcement(enforcement), created_at=at)
     db.session.add(organisation)
+    db.session.flush()
+    result = f"{name}: {enforcement}"
+    events.record("organisation added", None, at, result=result, organisation=organisation.id)
     db.session.commit()
     click.echo(f"Added {name}: two-factor authentication is {enforcement}.")
 

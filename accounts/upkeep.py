@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.engine import CursorResult
 
-from accounts import events
+from accounts import events, past_membership
 from accounts.models import Account, Membership, Organisation, Role, end_all
 from db import db
 from factors import throttle
@@ -62,6 +62,17 @@ def change_role(
     events.record(
         "role changed", account.id, at, by=by.id, result=change, organisation=organisation_id
     )
+    return None
+
+
+def leave(account: Account, organisation: Organisation, at: datetime) -> Refusal | None:
+    """Take somebody out of an organisation; its last owner stays."""
+    _lock_organisations(account.id)
+    if is_last_owner(account.id, organisation.id):
+        return Refusal("last_owner", {"name": account.name})
+    if past_membership.end(account.id, organisation.id, at):
+        result = organisation.name
+        events.record("left", account.id, at, result=result, organisation=organisation.id)
     return None
 
 

@@ -31,6 +31,11 @@ class Line:
     address: str
     role: str
 
+    @property
+    def given(self) -> Role:
+        """The role that a good line gives."""
+        return Role(self.role or Role.MEMBER)
+
 
 @dataclass(frozen=True)
 class Bad:
@@ -124,16 +129,11 @@ def _added(
     accounts = list(db.session.scalars(insert(Account).returning(Account), rows))
     ids = [account.id for account in accounts]
     db.session.execute(insert(Throttle), [{"account_id": one} for one in ids])
-    ties = [_tie(account, good[account.email], organisation.id) for account in accounts]
+    roles = {account.id: good[account.email].given for account in accounts}
+    of = {"organisation_id": organisation.id, "since": at}
+    ties = [{"account_id": one, "role": role, **of} for one, role in roles.items()]
     db.session.execute(insert(Membership), ties)
-    told = [
-        events.columns_of("invited", one, at, by=by.id, result=organisation.name) for one in ids
-    ]
+    told = [invitation.event_of(one, organisation, role, by, at) for one, role in roles.items()]
     db.session.execute(insert(events.Event), told)
     invitation.send_all(accounts, organisation, at)
     return accounts
-
-
-def _tie(account: Account, line: Line, organisation_id: int) -> dict[str, object]:
-    role = Role(line.role or Role.MEMBER)
-    return {"account_id": account.id, "organisation_id": organisation_id, "role": role}

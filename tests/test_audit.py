@@ -7,11 +7,13 @@ from flask import Flask
 from sqlalchemy import text
 
 from db import db
-from tests.administration import administrator, lines, press, table
+from tests.administration import add, administrator, lines, press, table
 from tests.person import Person
 from tests.test_budgets import counted
 
 Rows = Callable[[str], list[tuple[object, ...]]]
+EVERYBODY = {"Alice", "Carol", "Dora", "nobody in particular"}
+"""Whom the whole log tells of: who was added, and the organisation itself."""
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_an_act_is_told_with_who_did_it_and_why(
         ({"kind": "no such kind"}, set()),
         ({"since": "2999-01-01"}, set()),
         ({"until": "2001-01-01"}, set()),
-        ({"since": "nonsense", "until": "9999-12-31"}, {"Carol", "Dora"}),
+        ({"since": "nonsense", "until": "9999-12-31"}, EVERYBODY),
     ],
 )
 def test_a_filter_picks_and_leaves_no_trace_in_an_address(
@@ -119,7 +121,7 @@ def test_a_filter_picks_and_leaves_no_trace_in_an_address(
     assert dora.page.response.request.query_string == b"organisation=1"
     # The file holds what the page shows, and that it was taken.
     press(dora, "Download CSV")
-    assert {line[2] for line in lines(dora.page)[1:]} <= people | {"Dora"}
+    assert {line[2] for line in lines(dora.page)[1:]} <= people | {"Dora", ""}
 
 
 def test_who_did_it_is_found_as_well(app: Flask, carol: Person, dora: Person) -> None:
@@ -135,7 +137,7 @@ def test_who_did_it_is_found_as_well(app: Flask, carol: Person, dora: Person) ->
 def test_a_search_in_an_address_is_not_read(app: Flask, carol: Person, dora: Person) -> None:
     dora.visit("/admin/audit?search=carol")
 
-    assert {row[1] for row in table(dora.page)} == {"Carol", "Dora"}
+    assert {row[1] for row in table(dora.page)} == EVERYBODY
 
 
 def test_one_person_is_reached_from_their_page(app: Flask, carol: Person, dora: Person) -> None:
@@ -192,3 +194,37 @@ def test_an_export_is_told_in_the_log(dora: Person) -> None:
     dora.visit("/admin/audit")
 
     assert shown(dora)[0] == "Dora: Audit log downloaded"
+
+
+def test_a_role_that_is_given_with_an_invitation_is_told(app: Flask, dora: Person) -> None:
+    """F8: by a pasted line an owner was made, and the log said "invited" only."""
+    dora.visit("/admin/people/add")
+    press(dora, "Add people", people="Eve, eve@evil.test, owner\nErin, erin@example.com")
+    dora.visit("/admin/people/5")
+    press(dora, "Send the invitation again")
+
+    dora.visit("/admin/audit")
+    press(dora, "Filter", kind="invited")
+
+    assert shown(dora) == [
+        "Erin: Invited · to Hartley & Sons as member",
+        "Eve: Invited · to Hartley & Sons as owner",
+    ]
+
+
+def test_what_is_made_by_command_is_told(app: Flask, dora: Person) -> None:
+    """F8: accounts with their role, memberships and organisations."""
+    add(app, "olga", "Hartley & Sons", "owner")
+    run = app.test_cli_runner().invoke
+    join = ["account", "join", "bob@example.com", "--organisation", "Hartley & Sons"]
+    assert run(args=[*join, "--role", "admin"]).exit_code == 0
+
+    dora.visit("/admin/audit")
+
+    told = [tuple(row[1:4]) for row in table(dora.page)]
+    assert told[:2] == [
+        ("Bob", "Added to an organisation · to Hartley & Sons as admin", "the command line"),
+        ("Olga", "Account made · in Hartley & Sons as owner", "the command line"),
+    ]
+    made = ("nobody in particular", "Organisation made · Hartley & Sons: hard", "the command line")
+    assert told[-1] == made

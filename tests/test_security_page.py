@@ -120,7 +120,7 @@ def test_every_time_carries_its_zone(carol: Person) -> None:
     trusting(carol, FIREFOX)
     text = carol.visit("/security").response.text
     times = re.findall(r'<time datetime="([^"]+)">([^<]+)</time>', text)
-    assert len(times) == 5 + 1 + 2 + 6  # the password, this sign-in, what happened lately
+    assert len(times) == 5 + 1 + 2 + 7  # the password, this sign-in, what happened lately
     for stamp, shown in times:
         at = datetime.fromisoformat(stamp)
         assert at.utcoffset() == timedelta(0)
