@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from accounts.events import Event
 from accounts.models import Account, Membership
+from accounts.past_membership import was_member
 from db import db
 
 PAGE = 50
@@ -60,33 +61,52 @@ def everything(choice: Choice) -> Iterator[Row[*tuple[Any, ...]]]:
         del rows  # two parts are never held at once
 
 
-def of_person(account_id: int, most: int) -> list[Row[*tuple[Any, ...]]]:
-    """Return the newest events of one person."""
-    return list(db.session.execute(_facts().where(Event.account_id == account_id).limit(most)))
+def of_person(organisation_id: int, account_id: int, most: int) -> list[Row[*tuple[Any, ...]]]:
+    """Return the newest events of one person that concern the organisation."""
+    choice = Choice(organisation_id, account_id=account_id)
+    return list(db.session.execute(_wanted(choice).limit(most)))
 
 
-def _facts() -> Select[*tuple[Any, ...]]:
+def concerns(organisation_id: int) -> ColumnElement[bool]:
+    """Whether an event is one of the organisation: its own, or one of somebody then in it."""
+    of_member = was_member(Event.account_id, Event.at, organisation_id)
+    return or_(
+        and_(Event.organisation_id.is_(None), of_member),
+        Event.organisation_id == organisation_id,
+    )
+
+
+def _facts(organisation_id: int) -> Select[*tuple[Any, ...]]:
     """Return the SELECT of events with the names of whom they concern and who did it."""
-    by = aliased(Account)
+    by, is_foreign = aliased(Account), _by_foreigner(organisation_id)
     told = (Event.id, Event.at, Event.kind, Event.factor, Event.result, Event.reason)
-    origin = (Event.address, Event.browser, Event.system, Event.account_id)
-    people = (Account.name, Account.email, by.name.label("by_name"), by.email.label("by_email"))
+    ids = (Event.account_id, is_foreign.label("by_foreigner"))
+    people = (Account.name, Account.email)
+    names = ("by_name", "by_email", "address", "browser", "system")
+    doer = (by.name, by.email, Event.address, Event.browser, Event.system)
+    of_doer = [
+        case((~is_foreign, fact)).label(name) for name, fact in zip(names, doer, strict=True)
+    ]
+    is_here = exists().where(
+        Membership.account_id == Event.account_id, Membership.organisation_id == organisation_id
+    )
     return (
-        select(*told, *origin, *people)
+        select(*told, *ids, *people, *of_doer, is_here.label("is_here"))
         .outerjoin(Account, Account.id == Event.account_id)
         .outerjoin(by, by.id == Event.by_account_id)
         .order_by(Event.id.desc())
     )
 
 
+def _by_foreigner(organisation_id: int) -> ColumnElement[bool]:
+    """Whether an administrator of another organisation did it, who has no name in this one."""
+    is_ours = was_member(Event.by_account_id, Event.at, organisation_id)
+    return and_(Event.by_account_id.is_not(None), ~is_ours)
+
+
 def _wanted(choice: Choice) -> Select[*tuple[Any, ...]]:
-    member = select(Membership.account_id).where(
-        Membership.account_id == Event.account_id,
-        Membership.organisation_id == choice.organisation_id,
-    )
-    of_nobody_else = and_(Event.organisation_id.is_(None), member.exists())
-    concerns = or_(of_nobody_else, Event.organisation_id == choice.organisation_id)
-    return _facts().where(concerns, *_filters(choice))
+    organisation_id = choice.organisation_id
+    return _facts(organisation_id).where(concerns(organisation_id), *_filters(choice))
 
 
 def _filters(choice: Choice) -> Iterator[ColumnElement[bool]]:
@@ -95,7 +115,7 @@ def _filters(choice: Choice) -> Iterator[ColumnElement[bool]]:
     if choice.account_id is not None:
         yield Event.account_id == choice.account_id
     if words := choice.search.strip()[:LONGEST]:
-        yield _named(words)
+        yield _named(words, choice.organisation_id)
     if choice.since is not None:
         yield Event.at >= _midnight(choice.since)
     if choice.until is not None:
@@ -104,14 +124,15 @@ def _filters(choice: Choice) -> Iterator[ColumnElement[bool]]:
         yield Event.id < choice.before
 
 
-def _named(words: str) -> ColumnElement[bool]:
-    """Whom it concerns, or who did it, has these letters in the name or address."""
+def _named(words: str, organisation_id: int) -> ColumnElement[bool]:
+    """Whom it concerns, or who of here did it, has these letters in the name or address."""
     found = or_(
         Account.name.icontains(words, autoescape=True),
         Account.email.icontains(words, autoescape=True),
     )
     people = select(Account.id).where(found).scalar_subquery()
-    return or_(Event.account_id.in_(people), Event.by_account_id.in_(people))
+    by_known = and_(Event.by_account_id.in_(people), ~_by_foreigner(organisation_id))
+    return or_(Event.account_id.in_(people), by_known)
 
 
 def _midnight(day: date) -> datetime:

@@ -58,7 +58,8 @@ def _page(choice: Choice) -> Response:
 
 def _lines(choice: Choice) -> Iterator[tuple[Any, ...]]:
     for row in audit.everything(choice):
-        told = (row.kind, row.factor, row.result, row.reason, row.by_email)
+        by = "another organisation" if row.by_foreigner else row.by_email
+        told = (row.kind, row.factor, row.result, row.reason, by)
         yield (row.at, row.email, row.name, *told, row.address, row.browser, row.system)
 
 

@@ -132,5 +132,7 @@ def _filters(choice: Choice, at: datetime) -> Iterator[ColumnElement[bool]]:
             Account.email.icontains(words, autoescape=True),
         )
     if choice.after:
-        name = select(Account.name).where(Account.id == choice.after).scalar_subquery()
+        # Read here alone: a place among own people would tell a stranger's name.
+        named = select(Account.name).join(Membership, Membership.account_id == Account.id)
+        name = named.where(Account.id == choice.after, _is_of(choice)).scalar_subquery()
         yield tuple_(Account.name, Account.id) > tuple_(name, choice.after)

@@ -119,6 +119,6 @@ def page(account: Account, refusal: Refusal | None, status: int) -> Response:
         refusal=refusal,
         blocked=access.why_not(account),
         labels=LABELS,
-        events=audit.of_person(account.id, RECENT),
+        events=audit.of_person(desk().organisation.id, account.id, RECENT),
         names=NAMES,
     )

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, case, distinct, func, or_, select
 
 from accounts.events import Event
 from accounts.models import Account, Membership, Organisation
+from accounts.past_membership import was_member
 from db import db
 from factors.authenticator import Authenticator
 
@@ -84,9 +85,9 @@ def _of(query: Any, organisation: Organisation) -> tuple[int, ...]:
 
 
 def _there(moment: datetime) -> ColumnElement[bool]:
-    """The account was there at that moment and could sign in."""
+    """Somebody was in the organisation at that moment and could sign in."""
     is_open = or_(Account.disabled_at.is_(None), Account.disabled_at > moment)
-    return and_(Account.created_at <= moment, is_open)
+    return and_(Membership.since <= moment, is_open)
 
 
 def _protected(moment: datetime) -> ColumnElement[int]:
@@ -99,14 +100,10 @@ def _protected(moment: datetime) -> ColumnElement[int]:
 
 def ends(organisation: Organisation, at: datetime) -> Ends:
     """Return where the set-ups of the last months ended; a resumed one did not end."""
-    member = select(Membership.account_id).where(
-        Membership.account_id == Event.account_id,
-        Membership.organisation_id == organisation.id,
-    )
     rows = db.session.execute(
         select(Event.kind, Event.factor, Event.result, func.count())
         .where(Event.kind.in_((FINISHED, VOIDED, RESUMED)), Event.at > at - SINCE)
-        .where(member.exists())
+        .where(was_member(Event.account_id, Event.at, organisation.id))
         .group_by(Event.kind, Event.factor, Event.result)
     ).all()
     finished = 0

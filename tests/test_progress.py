@@ -33,6 +33,7 @@ def dora(app: Flask, noon: Traveller) -> Person:
         app,
         "UPDATE organisations SET created_at = '2030-01-01'",
         "UPDATE accounts SET created_at = '2031-04-01' WHERE id IN (1, 3)",
+        "UPDATE memberships SET since = '2031-04-01' WHERE account_id IN (1, 3)",
     )
     set_up_before_noon(app, noon, "carol", earlier=timedelta(days=20))
     noon.move_to(NOON - timedelta(minutes=10))
