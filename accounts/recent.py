@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask_babel import LazyString
+from flask_babel import LazyString, lazy_gettext
 from sqlalchemy import select
 
 from accounts.event_names import NAMES, REFUSED
@@ -15,10 +15,11 @@ MOST = 10
 
 @dataclass(frozen=True)
 class Happening:
-    """One event as its owner reads it."""
+    """One event as its owner reads it; `by` says who did it, if it was not they themselves."""
 
     what: LazyString | str
     at: datetime
+    by: LazyString | str
     browser: str
     system: str
 
@@ -28,7 +29,20 @@ def happenings(account_id: int) -> list[Happening]:
     rows = db.session.scalars(
         select(Event).where(Event.account_id == account_id).order_by(Event.id.desc()).limit(MOST)
     )
-    return [Happening(_words(row), row.at, row.browser, row.system) for row in rows]
+    return [_happening(row) for row in rows]
+
+
+def _happening(event: Event) -> Happening:
+    """Return the event without the browser of somebody else: it would look like a thief's."""
+    by = _by(event)
+    browser, system = ("", "") if by else (event.browser, event.system)
+    return Happening(_words(event), event.at, by, browser, system)
+
+
+def _by(event: Event) -> LazyString | str:
+    if event.by_account_id is not None:
+        return lazy_gettext("by an administrator")
+    return "" if event.address else lazy_gettext("by the people who run this service")
 
 
 def _words(event: Event) -> LazyString | str:

@@ -72,10 +72,19 @@ def due_now(organisation_id: int, at: datetime) -> Iterator[Due]:
     yield from _due(_members(at).where(Account.id.in_(theirs)), at, lambda _: BY_HAND)
 
 
-def put(person: Due, at: datetime, period: timedelta | None = None) -> bool:
+def put(person: Due, at: datetime) -> bool:
     """Remind one person, unless somebody has within the period; tell whether it was us."""
+    return _put(person, PERIOD[person.demand.level], None, at)
+
+
+def put_by_hand(person: Due, by: Account, at: datetime) -> bool:
+    """Remind one person for an administrator, unless somebody has within a day."""
+    return _put(person, BY_HAND, by.id, at)
+
+
+def _put(person: Due, period: timedelta, by_id: int | None, at: datetime) -> bool:
     add_if_new(Reminder, account_id=person.account_id, put_at=None)
-    earlier = at - (period or PERIOD[person.demand.level])
+    earlier = at - period
     claimed = db.session.execute(
         update(Reminder)
         .where(
@@ -88,7 +97,8 @@ def put(person: Due, at: datetime, period: timedelta | None = None) -> bool:
     if claimed.rowcount != 1:
         return False
     outbox.put(_message(person, at), person.account_id, person.email, at)
-    events.record("reminder", person.account_id, at, result=str(person.demand.level))
+    level = str(person.demand.level)
+    events.record("reminder", person.account_id, at, by=by_id, result=level)
     return True
 
 

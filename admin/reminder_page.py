@@ -5,6 +5,7 @@ from flask import Blueprint, Response
 import clock
 import web
 from accounts import proof, reminders
+from accounts.visitor import me
 from admin import access
 from admin.access import desk
 from db import db
@@ -30,7 +31,7 @@ def submit() -> Response:
     at, sent = clock.now(), 0
     people = list(reminders.due_now(desk().organisation.id, at))[:MOST]
     for person in people:
-        sent += reminders.put(person, at, reminders.BY_HAND)
+        sent += reminders.put_by_hand(person, me().account, at)
     db.session.commit()
     return _page(sent)
 

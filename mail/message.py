@@ -61,17 +61,25 @@ def domain() -> str:
 
 
 def written(
-    kind: str, what: str, at: datetime, *, unsubscribe: str = "", **values: object
+    kind: str,
+    what: str,
+    at: datetime,
+    *,
+    unsubscribe: str = "",
+    by_reader: bool = True,
+    **values: object,
 ) -> Message:
     """Render both parts of a message from its two templates, with the common facts.
 
-    The time in the subject keeps mails of one kind apart in a list of mails.
+    The time in the subject keeps mails of one kind apart in a list of mails. `by_reader` is
+    False where an administrator causes it: their browser must not read like the reader's own.
     """
     browser, system = client.browser_and_system() if client.is_known() else ("", "")
     config = current_app.config
     facts = {
         "what": what,
         "at": at,
+        "by_reader": by_reader,
         "browser": browser,
         "system": system,
         "issuer": config["ISSUER"],

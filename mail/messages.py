@@ -125,7 +125,7 @@ def backup_email_removed(name: str, address: str, at: datetime) -> Message:
 def reset(name: str, by: str | None, reason: str, at: datetime) -> Message:
     """An administrator, or an operator at the command line, took all factors of somebody away."""
     subject = gettext("Two-factor authentication was reset")
-    return written("reset", subject, at, name=name, by=by, reason=reason)
+    return written("reset", subject, at, by_reader=False, name=name, by=by, reason=reason)
 
 
 @sampled(must_from={"usual": "later", "no date": None})
@@ -138,6 +138,7 @@ def reminder_soft(
         gettext("Set up two-factor authentication soon"),
         at,
         unsubscribe=unsubscribe,
+        by_reader=False,
         name=name,
         organisation=organisation,
         must_from=must_from,
@@ -148,7 +149,9 @@ def reminder_soft(
 def reminder_hard(name: str, organisation: str, at: datetime) -> Message:
     """Daily, while an organisation demands two-factor authentication of somebody without it."""
     subject = gettext("Set up two-factor authentication now")
-    return written("reminder_hard", subject, at, name=name, organisation=organisation)
+    return written(
+        "reminder_hard", subject, at, by_reader=False, name=name, organisation=organisation
+    )
 
 
 @sampled()
@@ -169,7 +172,14 @@ def invitation(name: str, organisation: str, link: str, ends_at: datetime, at: d
     """An administrator added somebody, who is to choose a first password."""
     subject = gettext("You are invited to %(issuer)s", issuer=current_app.config["ISSUER"])
     return written(
-        "invitation", subject, at, name=name, organisation=organisation, link=link, ends_at=ends_at
+        "invitation",
+        subject,
+        at,
+        by_reader=False,
+        name=name,
+        organisation=organisation,
+        link=link,
+        ends_at=ends_at,
     )
 
 
