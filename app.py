@@ -103,6 +103,8 @@ def _configure(app: Flask) -> None:
             }
         },
         ALEMBIC={"script_location": str(ROOT / "migrations")},
+        # One transaction for the whole upgrade, on SQLite too: db.py begins it there.
+        ALEMBIC_CONTEXT={"transactional_ddl": True},
         WTF_CSRF_TIME_LIMIT=None,
         WTF_I18N_ENABLED=False,
         TRUSTED_HOSTS=["127.0.0.1", "localhost", "::1"]

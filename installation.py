@@ -18,9 +18,10 @@ def prepare() -> None:
     """Make folder, keys and database what this version needs."""
     folder = Path(current_app.instance_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # First the database: if it needs the keys it has, a missing one must not be made anew.
+    alembic.upgrade()
     for name in keys.make(folder / "keys"):
         click.echo(f"Made the key {name}. Back it up apart from the database.")
-    alembic.upgrade()
 
 
 def findings() -> list[Finding]:

@@ -28,7 +28,7 @@ class KeysMissing(RuntimeError):
 
 
 class SealBroken(RuntimeError):
-    """A sealed value does not open: altered, moved to another owner, or of another key."""
+    """A sealed value does not open: altered, moved to another place, or of another key."""
 
 
 class KeyRing:
@@ -44,25 +44,24 @@ class KeyRing:
     def __repr__(self) -> str:
         return f"<KeyRing seal-{self._newest}>"
 
-    def seal(self, plain: bytes, purpose: str, owner: str) -> str:
-        """Return `plain` encrypted and bound to its purpose, owner and key (S-160)."""
+    def seal(self, plain: bytes, place: tuple[str, ...]) -> str:
+        """Return `plain` encrypted and bound to its place and key (S-160).
+
+        A place is the column, the row's random id and its owner: `SealedModel` composes it.
+        """
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._sealers[self._newest].encrypt(
-            nonce, plain, _bound(purpose, owner, self._newest)
-        )
+        sealed = self._sealers[self._newest].encrypt(nonce, plain, _bound(place, self._newest))
         return f"{self._newest}:{urlsafe_b64encode(nonce + sealed).decode('ascii')}"
 
-    def unseal(self, sealed: str, purpose: str, owner: str) -> bytes:
-        """Return what was sealed for this purpose and owner, else raise SealBroken."""
+    def unseal(self, sealed: str, place: tuple[str, ...]) -> bytes:
+        """Return what was sealed for this place. Raises SealBroken if it was not."""
         key_id, _, text = sealed.partition(":")
         try:
             raw = urlsafe_b64decode(text)
             sealer = self._sealers[key_id]
-            return sealer.decrypt(
-                raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(purpose, owner, key_id)
-            )
+            return sealer.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(place, key_id))
         except (KeyError, ValueError, InvalidTag):
-            raise SealBroken(f"a sealed {purpose} does not open") from None
+            raise SealBroken(f"{place[0]} does not open") from None
 
     def pepper(self, *parts: bytes) -> bytes:
         """Return a digest that can't be guessed with the database alone (S-061)."""
@@ -79,8 +78,8 @@ class KeyRing:
         return hmac.digest(self.derive(purpose), _framed(parts), "sha256")
 
 
-def _bound(purpose: str, owner: str, key_id: str) -> bytes:
-    return _framed([purpose.encode(), owner.encode(), key_id.encode()])
+def _bound(place: tuple[str, ...], key_id: str) -> bytes:
+    return _framed([part.encode() for part in (*place, key_id)])
 
 
 def _framed(parts: tuple[bytes, ...] | list[bytes]) -> bytes:
@@ -100,15 +99,24 @@ def token_hash(text: str) -> str:
 
 def load(folder: Path, environ: Mapping[str, str] | None = None) -> KeyRing:
     """Return the key ring from the environment or `folder`; raise KeysMissing."""
+    return KeyRing({name: _stored(name, folder, environ) for name in NAMES})
+
+
+def seal_keys(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """Return the keys that seal, by their numbers; raise KeysMissing.
+
+    Migrations that seal anew call this, and a landed migration is never edited.
+    """
+    sealing = [name for name in NAMES if name.startswith("seal-")]
+    return {name[5:]: _stored(name, folder, environ) for name in sealing}
+
+
+def _stored(name: str, folder: Path, environ: Mapping[str, str] | None) -> bytes:
     environ = os.environ if environ is None else environ
-    keys = {}
-    for name in NAMES:
-        variable = f"ONWARD_KEY_{name.partition('-')[0].upper()}"
-        file = folder / f"{name}.key"
-        stored = file.read_text("ascii", "replace") if file.is_file() else ""
-        text = environ.get(variable) or stored
-        keys[name] = _parse(name, text)
-    return KeyRing(keys)
+    variable = f"ONWARD_KEY_{name.partition('-')[0].upper()}"
+    file = folder / f"{name}.key"
+    stored = file.read_text("ascii", "replace") if file.is_file() else ""
+    return _parse(name, environ.get(variable) or stored)
 
 
 def _parse(name: str, text: str) -> bytes:

@@ -8,23 +8,25 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 import keys
-from db import Model, db
+import sealed
+from db import db
 from factors import diagnosis, totp, void_record
 from factors.diagnosis import Record
 from factors.refusal import Refusal
 from factors.typed import digits
+from sealed import SealedModel, SealId
 
-PURPOSE = "authenticator secret"
 _BOUND = text("revoked_at IS NULL")
 
 
-class Authenticator(Model):
+class Authenticator(SealedModel):
     """One bound app: its sealed secret, its record's label, the last time step spent."""
 
     __tablename__ = "authenticators"
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     label: Mapped[str]
+    seal_id: Mapped[SealId]
     sealed_secret: Mapped[str | None]
     last_time_step: Mapped[int] = mapped_column(BigInteger)
     bound_at: Mapped[datetime]
@@ -46,16 +48,15 @@ class Authenticator(Model):
     @classmethod
     def bind(cls, account_id: int, record: Record, time_step: int, at: datetime) -> None:
         """Bind an app; the code that confirmed it is spent already (S-026)."""
-        sealed = keys.ring().seal(record.secret.encode(), PURPOSE, str(account_id))
-        db.session.add(
-            cls(
-                account_id=account_id,
-                label=record.label,
-                sealed_secret=sealed,
-                last_time_step=time_step,
-                bound_at=at,
-            )
+        row = cls(
+            seal_id=sealed.new_id(),
+            account_id=account_id,
+            label=record.label,
+            last_time_step=time_step,
+            bound_at=at,
         )
+        row.seal("sealed_secret", record.secret)
+        db.session.add(row)
 
     @classmethod
     def is_bound_to(cls, account: InstrumentedAttribute[int] | int) -> ColumnElement[bool]:
@@ -79,10 +80,13 @@ class Authenticator(Model):
         db.session.flush()
 
     @property
+    def bound_to(self) -> tuple[str, ...]:
+        return self.seal_id, str(self.account_id)
+
+    @property
     def record(self) -> Record:
         """The record in the person's app. Raises SealBroken if its secret does not open."""
-        secret = keys.ring().unseal(self.sealed_secret or "", PURPOSE, str(self.account_id))
-        return Record(self.label, secret.decode())
+        return Record(self.label, self.unseal("sealed_secret"))
 
     def spent_last(self, code: str) -> bool:
         """Tell whether this is the code of the app that was spent last."""

@@ -10,33 +10,39 @@ from sqlalchemy import ForeignKey, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
-from db import Model, db
+import sealed
+from db import db
 from factors.diagnosis import Record
+from sealed import SealedModel, SealId
 
 KEPT = timedelta(hours=24)
 MOST = 10
 """Records of one person that are looked at, the newest first."""
-PURPOSE = "void record"
 
 
-class VoidRecord(Model):
+class VoidRecord(SealedModel):
     """One dead record of somebody's app, its secret sealed."""
 
     __tablename__ = "void_records"
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     label: Mapped[str]
+    seal_id: Mapped[SealId]
     sealed_secret: Mapped[str]
     voided_at: Mapped[datetime] = mapped_column(index=True)
+
+    @property
+    def bound_to(self) -> tuple[str, ...]:
+        return self.seal_id, str(self.account_id), self.label
 
 
 def keep(account_id: int, record: Record, at: datetime) -> None:
     """Keep a record that has just died."""
-    owner = _owner(account_id, record.label)
-    sealed = keys.ring().seal(record.secret.encode(), PURPOSE, owner)
-    db.session.add(
-        VoidRecord(account_id=account_id, label=record.label, sealed_secret=sealed, voided_at=at)
+    row = VoidRecord(
+        seal_id=sealed.new_id(), account_id=account_id, label=record.label, voided_at=at
     )
+    row.seal("sealed_secret", record.secret)
+    db.session.add(row)
 
 
 def drop(account_id: int, label: str) -> None:
@@ -64,11 +70,6 @@ def wipe(at: datetime) -> None:
 def _opened(row: VoidRecord) -> Record | None:
     """Return the record; one whose seal does not open just explains nothing."""
     try:
-        owner = _owner(row.account_id, row.label)
-        return Record(row.label, keys.ring().unseal(row.sealed_secret, PURPOSE, owner).decode())
+        return Record(row.label, row.unseal("sealed_secret"))
     except keys.SealBroken:
         return None
-
-
-def _owner(account_id: int, label: str) -> str:
-    return f"{account_id}/{label}"

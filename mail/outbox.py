@@ -13,14 +13,13 @@ from flask import g
 from sqlalchemy import ForeignKey, exists, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-import keys
-from db import Model, db
+import sealed
+from db import db
 from mail.message import Message
+from sealed import SealedModel, SealId
 
-PURPOSE = "outbox"
 
-
-class Outbox(Model):
+class Outbox(SealedModel):
     """One mail to one address."""
 
     __tablename__ = "outbox"
@@ -28,6 +27,7 @@ class Outbox(Model):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     kind: Mapped[str]
     recipient: Mapped[str] = mapped_column(index=True)
+    seal_id: Mapped[SealId]
     sealed_message: Mapped[str | None]
     series: Mapped[str | None]
     code_nonce: Mapped[str | None]
@@ -42,13 +42,16 @@ class Outbox(Model):
     error: Mapped[str | None]
 
     @property
+    def bound_to(self) -> tuple[str, ...]:
+        return self.seal_id, str(self.account_id), self.recipient
+
+    @property
     def is_code(self) -> bool:
         return self.series is not None
 
     def message(self) -> Message:
         """Return what is to be sent."""
-        plain = keys.ring().unseal(self.sealed_message or "", PURPOSE, self.recipient)
-        return Message(**json.loads(plain))
+        return Message(**json.loads(self.unseal("sealed_message")))
 
     def sent(self, at: datetime) -> None:
         """Note that it left, and forget what it said."""
@@ -88,11 +91,13 @@ def has_recent(kind: str, account_id: int, since: datetime) -> bool:
 
 def columns_of(message: Message, account_id: int, recipient: str, at: datetime) -> dict[str, Any]:
     """Return the row of a mail, sealed for its recipient."""
-    sealed = keys.ring().seal(json.dumps(asdict(message)).encode(), PURPOSE, recipient)
+    row = Outbox(seal_id=sealed.new_id(), account_id=account_id, recipient=recipient)
+    row.seal("sealed_message", json.dumps(asdict(message)))
     return {
+        "seal_id": row.seal_id,
         "account_id": account_id,
         "kind": message.kind,
         "recipient": recipient,
-        "sealed_message": sealed,
+        "sealed_message": row.sealed_message,
         "made_at": at,
     }

@@ -174,6 +174,7 @@ def _authenticator(n: int, now: datetime) -> Iterator[Row]:
         yield {
             "account_id": FIRST + n,
             "label": f"person{n}@crowd.example",
+            "seal_id": f"{n:032x}",
             "sealed_secret": "1:never opened",
             "last_time_step": 0,
             "bound_at": now - timedelta(days=n % 100),

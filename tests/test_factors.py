@@ -167,36 +167,46 @@ def test_a_mailed_code_belongs_to_purpose_account_and_nonce(app: Flask) -> None:
     assert all(re.fullmatch("[0-9]{6}", code) for code in mine)
 
 
-def test_a_sealed_value_opens_for_its_purpose_and_owner_only(app: Flask) -> None:
+HERE = ("things.sealed_one", "row", "1")
+
+
+def test_a_sealed_value_opens_in_its_column_row_and_account_only(app: Flask) -> None:
     """S-160."""
     with app.app_context():
         ring = keys.ring()
-        sealed = ring.seal(b"secret", "authenticator secret", "1")
-        assert ring.unseal(sealed, "authenticator secret", "1") == b"secret"
+        sealed = ring.seal(b"secret", HERE)
+        assert ring.unseal(sealed, HERE) == b"secret"
         assert b"secret" not in sealed.encode()
-        assert sealed != ring.seal(b"secret", "authenticator secret", "1")
-        for purpose, owner in (("authenticator secret", "2"), ("wizard", "1"), ("", "")):
-            with pytest.raises(keys.SealBroken):
-                ring.unseal(sealed, purpose, owner)
+        assert sealed != ring.seal(b"secret", HERE)
+        for elsewhere in (
+            ("things.sealed_other", "row", "1"),
+            ("things.sealed_one", "other", "1"),
+            ("things.sealed_one", "row", "2"),
+            ("things.sealed_one", "row"),
+            ("things.sealed_one", "row1", ""),
+            ("things.sealed_one", "row", "1", ""),
+        ):
+            with pytest.raises(keys.SealBroken, match=f"^{elsewhere[0]} does not open$"):
+                ring.unseal(sealed, elsewhere)
 
 
 @pytest.mark.parametrize("place", [2, 14, 30, -4])
 def test_a_sealed_value_with_one_sign_changed_does_not_open(app: Flask, place: int) -> None:
     """S-160: nonce, text and tag are all guarded."""
     with app.app_context():
-        sealed = keys.ring().seal(b"a secret of some length", "wizard", "1")
+        sealed = keys.ring().seal(b"a secret of some length", HERE)
         other = "B" if sealed[place] != "B" else "C"
         broken = sealed[:place] + other + sealed[place:][1:]
         assert len(broken) == len(sealed)
         assert broken != sealed
         with pytest.raises(keys.SealBroken):
-            keys.ring().unseal(broken, "wizard", "1")
+            keys.ring().unseal(broken, HERE)
 
 
 @pytest.mark.parametrize("broken", ["", "1:", "1:%%%", "9:AAAA", "1:AAAA"])
 def test_nonsense_in_place_of_a_sealed_value_does_not_open(app: Flask, broken: str) -> None:
     with app.app_context(), pytest.raises(keys.SealBroken):
-        keys.ring().unseal(broken, "wizard", "1")
+        keys.ring().unseal(broken, HERE)
 
 
 def _use_key(app: Flask, file: Path, text: str) -> None:

@@ -21,6 +21,7 @@ FLOORS: dict[str, set[str]] = {
     "settings": {"providers", "web_address"},
     "keys": set(),
     "db": set(),
+    "sealed": {"keys", "db"},
     "fields": set(),
     "web": {"clock"},
     "client": set(),

@@ -307,7 +307,7 @@ def test_a_secret_copied_to_another_account_opens_nothing(
     assert intruder.page.status == 422
     assert "does not match" in intruder.page.error
     assert intruder.visit("/security").heading == "Enter your code"
-    assert "a sealed authenticator secret does not open" in caplog.text
+    assert "authenticators.sealed_secret does not open" in caplog.text
     assert rows("SELECT failures FROM throttles WHERE account_id = 3") == [(1,)]
     assert bob.key not in caplog.text
 
@@ -360,7 +360,7 @@ def test_a_pending_secret_copied_to_another_set_up_binds_nothing(
 
     assert (alice.page.status, alice.page.heading) == (409, "Set-up has started again")
     assert "could not read the set-up" in alice.page.text
-    assert "a sealed wizard does not open" in caplog.text
+    assert "wizards.sealed_secret does not open" in caplog.text
     assert rows("SELECT count(*) FROM authenticators") == [(0,)]
     state = "SELECT void_reason, sealed_secret FROM wizards WHERE account_id = 1"
     assert rows(state) == [("unreadable", None)]
@@ -378,7 +378,7 @@ def test_a_running_set_up_moved_to_another_account_binds_nothing(
     bob.next(saved="1")
 
     assert (bob.page.status, bob.page.heading) == (409, "Set-up has started again")
-    assert "a sealed wizard does not open" in caplog.text
+    assert "wizards.sealed_secret does not open" in caplog.text
     assert rows("SELECT count(*) FROM authenticators") == [(0,)]
     assert rows("SELECT count(*) FROM backup_codes") == [(0,)]
 

@@ -19,7 +19,7 @@ def loaded(account_id: int, at: datetime, reason: Reason = Reason.LOADED) -> Wiz
     _, latest = of_account(account_id, None)
     ended = or_(Wizard.finished_at < at - KEPT, Wizard.voided_at < at - KEPT)
     keep = latest.id if latest is not None else 0
-    if latest is not None and not latest.is_resumable(at):
+    if latest is not None and (reason is Reason.UNREADABLE or not latest.is_resumable(at)):
         latest.wipe()
     void_record.wipe(at)
     db.session.execute(

@@ -25,10 +25,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 import keys
 from accounts import events
 from accounts.models import Account, record_label
-from db import Model, choice, db
+from db import choice, db
 from factors import totp, void_record
 from factors.diagnosis import Record
 from factors.refusal import Refusal
+from sealed import SealedModel
 from wizard.tickets import EntryTicket, Ticket
 
 IDLE = timedelta(minutes=15)
@@ -43,7 +44,8 @@ RESUMABLE = timedelta(minutes=10)
 """How long after the load that voided it a discarded page may be brought back."""
 WRONG_CODES = 10
 """Wrong codes that void a set-up."""
-PURPOSE = "wizard"
+PENDING = ("sealed_secret", "sealed_codes")
+"""What a set-up holds sealed until it counts."""
 _LIVE = text("voided_at IS NULL AND finished_at IS NULL")
 
 
@@ -69,7 +71,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class Wizard(Model):
+class Wizard(SealedModel):
     """One attempt. Live until voided or finished; at most one lives per account."""
 
     __tablename__ = "wizards"
@@ -142,6 +144,10 @@ class Wizard(Model):
         )
 
     @property
+    def bound_to(self) -> tuple[str, ...]:
+        return self.attempt, str(self.account_id)
+
+    @property
     def ticket(self) -> Ticket:
         """The current ticket."""
         return Ticket(self.attempt, self.turn)
@@ -161,22 +167,22 @@ class Wizard(Model):
         )
         email = db.session.get_one(Account, self.account_id).email
         self.label = record_label(email, number or 1)
-        self.sealed_secret = self._seal(totp.new_secret())
+        self.seal("sealed_secret", totp.new_secret())
 
     @property
     def record(self) -> Record:
         """The record that the person's app is to hold."""
         assert self.label is not None
-        return Record(self.label, self._unseal(self.sealed_secret))
+        return Record(self.label, self.unseal("sealed_secret"))
 
     @property
     def codes(self) -> list[str]:
         """The pending backup codes."""
-        return list(json.loads(self._unseal(self.sealed_codes)))
+        return list(json.loads(self.unseal("sealed_codes")))
 
     @codes.setter
     def codes(self, codes: list[str]) -> None:
-        self.sealed_codes = self._seal(json.dumps(codes))
+        self.seal("sealed_codes", json.dumps(codes))
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep why the step was refused, for the page that shows it."""
@@ -208,15 +214,21 @@ class Wizard(Model):
 
     def set_aside(self) -> None:
         """Forget everything secret but for a page that was discarded."""
-        kept = [self.sealed_secret, self.sealed_codes, self.address, self.email_nonce]
+        kept = {name: self.unseal(name) for name in PENDING if getattr(self, name) is not None}
+        rest = {"address": self.address, "email_nonce": self.email_nonce}
         self.wipe()
-        self.sealed_kept = self._seal(json.dumps(kept))
+        self.seal("sealed_kept", json.dumps(kept | rest))
 
     def take_up(self) -> None:
         """Undo `set_aside`."""
-        kept = json.loads(self._unseal(self.sealed_kept))
-        self.sealed_secret, self.sealed_codes, self.address, self.email_nonce = kept
-        self.sealed_kept = None
+        kept = json.loads(self.unseal("sealed_kept"))
+        self.sealed_kept, self.address, self.email_nonce = (
+            None,
+            kept["address"],
+            kept["email_nonce"],
+        )
+        for name in kept.keys() & set(PENDING):
+            self.seal(name, kept[name])
 
     def is_over(self, at: datetime) -> bool:
         """Tell whether it is past its life."""
@@ -238,13 +250,3 @@ class Wizard(Model):
         a slow double click may fetch it once more before the browser shows it.
         """
         return self.view_seen_at is None and at <= self.turned_at + timedelta(seconds=VIEW_SECONDS)
-
-    def _seal(self, plain: str) -> str:
-        return keys.ring().seal(plain.encode(), PURPOSE, self._owner)
-
-    def _unseal(self, sealed: str | None) -> str:
-        return keys.ring().unseal(sealed or "", PURPOSE, self._owner).decode()
-
-    @property
-    def _owner(self) -> str:
-        return f"{self.account_id}/{self.attempt}"

@@ -1,0 +1,41 @@
+"""Sealed columns: a value opens in its own column, row and account, and nowhere else (S-160)."""
+
+import secrets
+from typing import Annotated
+
+from sqlalchemy import text
+from sqlalchemy.orm import mapped_column
+
+import keys
+from db import Model
+
+# SQLite adds a column that is never NULL only with a default. It is nobody's id.
+SealId = Annotated[str, mapped_column(index=True, unique=True, server_default=text("''"))]
+"""The column of a row's random id."""
+
+
+def new_id() -> str:
+    """Return the random id of a row, 128 bits: its sealed values open beside no other one."""
+    return secrets.token_hex(16)
+
+
+class SealedModel(Model):
+    """A table with sealed columns; their names begin with `sealed_`."""
+
+    __abstract__ = True
+
+    @property
+    def bound_to(self) -> tuple[str, ...]:
+        """The random id of the row, then whose it is: what no act ever changes."""
+        raise NotImplementedError
+
+    def seal(self, column: str, plain: str) -> None:
+        """Keep `plain` in a column, sealed."""
+        setattr(self, column, keys.ring().seal(plain.encode(), self._place(column)))
+
+    def unseal(self, column: str) -> str:
+        """Return what a column holds. Raises SealBroken if it was not sealed right there."""
+        return keys.ring().unseal(getattr(self, column) or "", self._place(column)).decode()
+
+    def _place(self, column: str) -> tuple[str, ...]:
+        return (f"{self.__tablename__}.{column}", *self.bound_to)
