@@ -1,5 +1,6 @@
 """Headers and cookies: the same on every kind of answer, and our own page for every error."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from http.cookies import Morsel, SimpleCookie
@@ -238,6 +239,30 @@ def test_every_cookie_is_out_of_reach_of_scripts_and_of_other_sites(site: Site) 
     assert ages == {str(30 * 24 * 3600)}
     kept = [c for c in found if c.key.endswith("onward") and c.value]
     assert {(c["max-age"], c["expires"]) for c in kept} == {("", "")}
+
+
+def test_every_page_tells_htmx_what_to_keep_and_what_to_show(site: Site) -> None:
+    """S-136, S-143: no history and no script of an answer; a refusal is shown, a 401 leads on."""
+    for path in ("/help", "/security", "/setup", "/nowhere"):
+        [settings] = re.findall(
+            r"<meta name=\"htmx-config\" content='([^']+)'>", site.get(path).text
+        )
+        wanted = json.loads(settings)
+        rules = wanted.pop("responseHandling")
+        is_shown = {
+            code: next(rule["swap"] for rule in rules if re.fullmatch(rule["code"], str(code)))
+            for code in (200, 202, 204, 400, 401, 403, 409, 422, 429, 500)
+        }
+        assert {code for code in is_shown if not is_shown[code]} == {204, 401, 500}
+        assert wanted == {
+            "historyEnabled": False,
+            "historyCacheSize": 0,
+            "allowEval": False,
+            "allowScriptTags": False,
+            "includeIndicatorStyles": False,
+            "selfRequestsOnly": True,
+            "timeout": 20_000,
+        }
 
 
 def test_signing_out_clears_what_the_browser_keeps(site: Site) -> None:
