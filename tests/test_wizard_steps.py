@@ -362,6 +362,24 @@ def test_it_takes_no_bad_address_and_not_ones_own(
     assert rows("SELECT step, address, email_nonce FROM wizards") == [("email", None, None)]
 
 
+def test_it_never_tells_that_somebody_else_has_an_address(alice: Person) -> None:
+    """S-153: the sign-in and the backup address of others are taken like one that nobody has."""
+    carol = Person(alice.app, "carol@example.com")
+    carol.sign_in()
+    carol.set_up_by_email("carol@home.example")
+    said = set()
+    for address in ("nobody@home.example", "carol@home.example", "carol@example.com"):
+        alice.visit("/setup")
+        if alice.page.heading != "Set up two-factor authentication":
+            alice.next()
+        alice.to_backup()
+        alice.next(way="email")
+        page = alice.next(address=address)
+        said.add((page.status, page.heading, page.words.partition(address)[0]))
+        assert str(letters(alice.app)[-1]["To"]) == address
+    assert len(said) == 1
+
+
 def test_it_mails_a_code_and_stores_the_canonical_address_when_it_is_confirmed(
     alice: Person, rows: Rows
 ) -> None:
