@@ -227,6 +227,17 @@ def test_everything_that_runs_is_locked() -> None:
     assert {re.split(r"[<>=\[]", name)[0] for name in wanted} <= locked
 
 
+FLOORS_OF_VERSIONS = {"flask": (3, 1, 3), "werkzeug": (3, 1, 9), "authlib": (1, 6, 11)}
+"""Below these, holes are known that have been closed since."""
+
+
+def test_no_locked_version_is_below_its_floor() -> None:
+    """S-185."""
+    locked = dict(re.findall(r"^(\w+)==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M))
+    for name, floor in FLOORS_OF_VERSIONS.items():
+        assert (name, tuple(map(int, locked[name].split("."))) >= floor) == (name, True)
+
+
 def test_htmx_is_pinned_and_has_its_licence_beside_it() -> None:
     vendor = ROOT / "static" / "vendor"
     (script,) = vendor.glob("*.js")
