@@ -11,7 +11,9 @@ import threading
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import parseaddr
+from time import monotonic
 from types import TracebackType
+from typing import Any
 
 import flask_mail
 from flask import current_app
@@ -20,9 +22,20 @@ from flask import current_app
 class NotSent(Exception):
     """The mail did not leave; the text says why, without any address (S-137)."""
 
-    def __init__(self, reason: str, *, for_ever: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        for_ever: bool = False,
+        is_silent: bool = False,
+        may_have_left: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.for_ever = for_ever
+        self.is_silent = is_silent
+        """The time limit ended it: the next mail would wait as long."""
+        self.may_have_left = may_have_left
+        """The server had the whole text, and its answer was lost."""
 
 
 class _Watched(smtplib.SMTP):
@@ -33,6 +46,14 @@ class _Watched(smtplib.SMTP):
     """
 
     _watch: threading.Timer | None = None
+    is_reading = False
+    """The server has begun to read the text and has not answered yet."""
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.is_reading = True
+        answer = super().data(msg)
+        self.is_reading = False
+        return answer
 
     def connect(  # type: ignore[override]  # as smtplib itself types and calls it
         self, host: str = "localhost", port: int = 0, source_address: None = None
@@ -105,11 +126,14 @@ mail = TimedMail()
 
 def send(letter: EmailMessage) -> None:
     """Hand the mail to the server. Raises NotSent."""
+    begun = monotonic()
+    host: smtplib.SMTP | None = None
     try:
         with mail.connect() as connection:
-            assert connection.host is not None
+            host = connection.host
+            assert host is not None
             sender = parseaddr(str(letter["From"]))[1]
-            connection.host.send_message(letter, sender, [str(letter["To"])])
+            host.send_message(letter, sender, [str(letter["To"])])
     except smtplib.SMTPRecipientsRefused as error:
         code = next(iter(error.recipients.values()))[0]
         raise NotSent(f"recipient refused, {code}", for_ever=500 <= code < 600) from None
@@ -120,4 +144,8 @@ def send(letter: EmailMessage) -> None:
         # Greeting, sender or sign-in: the operator's to mend, so it is tried again.
         raise NotSent(f"{type(error).__name__}, {error.smtp_code}") from None
     except (OSError, smtplib.SMTPException) as error:
-        raise NotSent(type(error).__name__) from None
+        raise NotSent(
+            type(error).__name__,
+            is_silent=monotonic() - begun >= current_app.config["MAIL_TIMEOUT"],
+            may_have_left=isinstance(host, _Watched) and host.is_reading,
+        ) from None
