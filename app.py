@@ -38,7 +38,7 @@ from accounts import (
 )
 from admin import pages as admin_pages
 from db import alembic, db
-from mail import postman, preview, smtp
+from mail import carrier, postman, preview, smtp
 from wizard import views as wizard_views
 
 ROOT = Path(__file__).parent
@@ -126,6 +126,7 @@ def _extend(app: Flask) -> None:
     ]
     alembic.init_app(app)
     smtp.mail.init_app(app)
+    carrier.init_app(app)
     # Templates know the visitor as `me`, looked up only where it is used.
     visitor.login_manager.init_app(app, add_context_processor=False)
     # The order of these is the order in which they run: the gate before CSRF.

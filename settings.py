@@ -74,6 +74,8 @@ SETTINGS = (
     Setting("MAIL_DEFAULT_SENDER", "Onward <onward@localhost>", "From: of every mail"),
     Setting("MAIL_REPLY_TO", "", "Reply-To: of every mail; empty: the sender"),
     Setting("MAIL_TIMEOUT", 10, "seconds that sending one mail may take, all in all"),
+    Setting("MAIL_WAIT", 5, "seconds that a page waits for the mail with its code"),
+    Setting("MAIL_WAITERS", 4, "pages of one process that wait so; at most half of its threads"),
     Setting("PASSWORD_TIME_COST", 2, "argon2id passes (OWASP: 2 with 19 MiB)"),
     Setting("PASSWORD_MEMORY_KIB", 19456, "argon2id memory, KiB"),
 )
@@ -115,8 +117,9 @@ def check(values: Mapping[str, object]) -> None:
     if ":" in str(values["ISSUER"]) or not str(values["ISSUER"]).strip():
         # Key URI Format: the label is "issuer:account", so a colon would split it wrongly (S-022).
         raise SettingError("ONWARD_ISSUER must not be empty and must not hold a colon.")
-    if int(str(values.get("MAIL_TIMEOUT", 1))) < 1:
-        raise SettingError("ONWARD_MAIL_TIMEOUT must be at least 1 second.")
+    for name in ("MAIL_TIMEOUT", "MAIL_WAIT", "MAIL_WAITERS"):
+        if int(str(values.get(name, 1))) < 1:
+            raise SettingError(f"ONWARD_{name} must be at least 1.")
     for name in ("ISSUER", "MAIL_DEFAULT_SENDER", "MAIL_REPLY_TO"):
         # Both become headers of a mail, where a line break begins the next one (S-080).
         if not str(values.get(name, "")).isprintable():

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, url_for
 import clock
 import cookies
 import web
-from accounts import entering, second_factor, visitor
+from accounts import code_mail, entering, second_factor, visitor
 from accounts.forms import CodeForm
 from accounts.visitor import Visitor, me
 from addresses import masked
@@ -15,7 +15,6 @@ from db import db
 from factors import backup_codes
 from factors.backup_email import BackupEmail
 from factors.refusal import Refusal
-from mail import postman
 
 bp = Blueprint("challenge", __name__)
 
@@ -69,10 +68,9 @@ def send_email() -> Response:
     """Mail a code, or the same code again, and lead to its form."""
     refusal = second_factor.mail_code(me(), clock.now())
     db.session.commit()
-    if refusal is None and not postman.deliver_now():
-        refusal = Refusal("mail_failed")
+    refusal = refusal or code_mail.deliver()
     if refusal is not None:
-        return _email_code_page(refusal, 429 if refusal.reason != "mail_failed" else 503)
+        return _email_code_page(refusal, code_mail.status_of(refusal))
     return web.go(url_for("challenge.email_code"))
 
 

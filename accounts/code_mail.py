@@ -1,11 +1,15 @@
-"""A code by mail: put into the outbox within its limits, or refused."""
+"""A code by mail: put into the outbox within its limits, delivered, or refused."""
 
 from datetime import datetime
 
 from accounts.models import Account
 from factors.backup_email import LIFE
 from factors.refusal import Refusal
-from mail import code_limits, messages
+from mail import code_limits, messages, postman
+from mail.postman import Delivery
+
+STATUS = {"mail_failed": 503, "mail_slow": 202}
+"""How a page answers if the code has not left; otherwise it is a limit: 429."""
 
 
 def put(
@@ -28,3 +32,16 @@ def put(
     if wait.until is None:
         return Refusal("no_more_mails")
     return Refusal("too_many_mails", {"time": wait.until})
+
+
+def deliver() -> Refusal | None:
+    """Send the code that this request has committed; return what to say if it has not left."""
+    outcome = postman.deliver_now()
+    if outcome is Delivery.SENT:
+        return None
+    return Refusal("mail_failed" if outcome is Delivery.NOT_SENT else "mail_slow")
+
+
+def status_of(refusal: Refusal) -> int:
+    """Return the status of a page that says why there is no code yet."""
+    return STATUS.get(refusal.reason, 429)

@@ -14,7 +14,15 @@ from sqlalchemy import update
 import clock
 import cookies
 import web
-from accounts import events, identity, password, password_tries, second_factor, sso_trip
+from accounts import (
+    code_mail,
+    events,
+    identity,
+    password,
+    password_tries,
+    second_factor,
+    sso_trip,
+)
 from accounts.forms import ProofForm
 from accounts.models import SignIn
 from accounts.visitor import Visitor, me
@@ -23,7 +31,6 @@ from factors import backup_codes, trusted_device
 from factors.backup_email import PROVE
 from factors.refusal import Refusal
 from factors.typed import digits
-from mail import postman
 
 bp = Blueprint("proof", __name__)
 
@@ -66,9 +73,10 @@ def mail_code() -> Response:
         return web.go(url_for("proof.show"))
     refusal = second_factor.mail_proof_code(found, clock.now())
     db.session.commit()
-    if refusal is None and not postman.deliver_now():
-        return page(Refusal("mail_failed"), 503)
-    return page(refusal, 429) if refusal is not None else web.go(url_for("proof.show"))
+    refusal = refusal or code_mail.deliver()
+    if refusal is not None:
+        return page(refusal, code_mail.status_of(refusal))
+    return web.go(url_for("proof.show"))
 
 
 def passed(found: Visitor, at: datetime) -> Response:

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, url_for
 
 import clock
 import web
-from accounts import removals, second_factor
+from accounts import code_mail, removals, second_factor
 from accounts.forms import CodeForm
 from accounts.proof import by_code, signed_in, status_of
 from accounts.visitor import me
@@ -12,7 +12,6 @@ from addresses import masked
 from db import db
 from factors.backup_email import TURN_OFF, BackupEmail
 from factors.refusal import Refusal
-from mail import postman
 
 bp = Blueprint("turning_off", __name__, url_prefix="/security/turn-off")
 
@@ -44,11 +43,10 @@ def send_email() -> Response:
         return refused
     refusal = second_factor.mail_code(me(), clock.now(), TURN_OFF)
     db.session.commit()
-    if refusal is None and not postman.deliver_now():
-        refusal = Refusal("mail_failed")
+    refusal = refusal or code_mail.deliver()
     if refusal is None:
         return web.go(url_for("turning_off.email_code"))
-    return _page("turn_off_code", refusal, 503 if refusal.reason == "mail_failed" else 429)
+    return _page("turn_off_code", refusal, code_mail.status_of(refusal))
 
 
 @bp.get("/email/code")

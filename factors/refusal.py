@@ -74,6 +74,9 @@ TEXTS: dict[str, LazyString] = ACT_TEXTS | {
         "That was the last code we can send here. Check your email, also the spam folder."
     ),
     "mail_failed": lazy_gettext("We could not send the email just now. Press “Send it again”."),
+    "mail_slow": lazy_gettext(
+        "The email has not left yet. Wait a minute, then press “Send it again” if it has not come."
+    ),
     "address_bad": lazy_gettext("Enter an email address, like name@example.com."),
     "address_same": lazy_gettext("Use another address than the one you sign in with."),
     "choice": lazy_gettext("Choose one of the two ways."),

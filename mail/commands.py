@@ -1,4 +1,4 @@
-"""The mail commands: preview, lint, deliver."""
+"""The mail commands: preview, lint, deliver; those for the queue are in queue.py."""
 
 import click
 from flask import current_app
@@ -6,12 +6,13 @@ from flask.cli import AppGroup, with_appcontext
 from werkzeug.serving import run_simple
 
 import clock
-from db import db
-from mail import postman, preview, samples
+from mail import pause, postman, preview, queue, samples
 from mail.lint import lint
-from mail.outbox import Outbox
+from mail.postman import Delivery
 
 group = AppGroup("mail", help="Look at mails, check them, send what waits.")
+for command in (queue.list_command, queue.retry_command, queue.forget_command):
+    group.add_command(command)
 
 
 @group.command("lint")
@@ -31,18 +32,16 @@ def lint_command() -> None:
 @group.command("deliver")
 @with_appcontext
 def deliver_command() -> None:
-    """Send what waits and is due; tell what failed and what may have left."""
+    """Send what is due; exit with 1 if something of it could not be sent."""
     at = clock.now()
-    ids = postman.due(at)
-    sent = sum(postman.deliver(outbox_id) for outbox_id in ids)
-    click.echo(f"{sent} of {len(ids)} due mails sent.")
-    for row in postman.stuck(at):
-        click.echo(f"Mail {row.id} ({row.kind}): the server stopped while sending it. It may have")
-        click.echo("  left, so it is not sent again.")
-    for row in db.session.query(Outbox).filter(Outbox.failed_at.is_not(None)).order_by(Outbox.id):
-        click.echo(f"Mail {row.id} ({row.kind}) has failed: {row.error}.")
-    if sent < len(ids):
-        raise SystemExit(1)
+    outcomes = [postman.deliver(outbox_id) for outbox_id in postman.due(at)]
+    sent = outcomes.count(Delivery.SENT)
+    others = outcomes.count(Delivery.NOT_OURS)
+    click.echo(f"{sent} of {len(outcomes) - others} due mails sent.")
+    if (on := pause.current(clock.now())) is not None:
+        click.echo(f"The mail server is silent. Next try after {on.until:%H:%M:%S} UTC.")
+    queue.tell_trouble(at)
+    raise SystemExit(0 if sent + others == len(outcomes) else 1)
 
 
 @group.command("preview")

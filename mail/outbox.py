@@ -58,10 +58,20 @@ class Outbox(SealedModel):
         self.sent_at, self.sealed_message, self.error, self.next_try_at = at, None, None, None
 
     def not_sent(self, why: str, again_at: datetime | None, at: datetime) -> None:
-        """Note why it did not leave: it waits until `again_at`, or has failed for ever."""
+        """Note why it did not leave: it waits until `again_at`, or has failed.
+
+        A code is forgotten then; another mail stays for an operator to send after all.
+        """
         self.error, self.next_try_at, self.claimed_at = why, again_at, None
         if again_at is None:
-            self.failed_at, self.sealed_message = at, None
+            self.failed_at = at
+            if self.is_code:
+                self.sealed_message = None
+
+    def put_back(self) -> None:
+        """Let it be tried anew from the first try on."""
+        self.tries, self.next_try_at, self.claimed_at = 0, None, None
+        self.failed_at, self.error = None, None
 
 
 def put(message: Message, account_id: int, recipient: str, at: datetime) -> None:

@@ -1,23 +1,27 @@
 """The postman: takes mails out of the outbox, sends them, and tries again later.
 
-Codes leave while the person waits, everything else after the answer is sent. A mail
-is claimed before it is sent, so that nobody sends it twice. Whoever dies between
-sending and noting it leaves the claim behind: such a mail is never sent again, since
-it may have left; `flask mail deliver` tells of it.
+Mails leave on the carrier's thread: codes first, while the page waits for a moment,
+everything else after the answer is sent. A mail is claimed before it is sent, so that
+nobody sends it twice. A process that dies between sending and noting leaves the claim
+behind: such a mail is not sent again by itself, since it may have left; `flask mail list`
+tells of it.
 """
 
-from collections.abc import Iterable
+from concurrent.futures import TimeoutError as NotYet
 from datetime import datetime, timedelta
 from email.policy import SMTP
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
-from flask import Flask, Response, current_app, g
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from flask import Response, current_app, g
+from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 
 import clock
 import keys
 from db import db
-from mail import smtp
+from mail import pause, smtp
+from mail.carrier import Carrier, Urgency, carrier
 from mail.letter import letter
 from mail.outbox import Outbox
 from mail.smtp import NotSent
@@ -35,13 +39,47 @@ STUCK = timedelta(minutes=10)
 """Age of a claim from which on its owner must have died."""
 EVERY = timedelta(seconds=30)
 """How often later requests look for mails that are due."""
-AT_ONCE = 3
-"""Mails that one later request sends of those."""
+AT_ONCE = 20
+"""Mails that one look hands to the carrier."""
 
 
-def deliver_now() -> bool:
-    """Deliver the codes that this request has committed; tell whether they left."""
-    return False not in [deliver(outbox_id) for outbox_id in g.pop("outbox_now", [])]
+class Delivery(StrEnum):
+    """What became of a mail."""
+
+    SENT = "sent"
+    UNDER_WAY = "under way"
+    """Nobody knows yet, or nobody can know: the server went away after it had the text."""
+    NOT_SENT = "not sent"
+    NOT_OURS = "not ours"
+    """Somebody else sends it, or its time has not come."""
+
+
+def deliver_now() -> Delivery:
+    """Deliver the codes that this request has committed, and wait for it a moment.
+
+    At most MAIL_WAITERS requests of a process wait, so that a slow mail server never
+    holds the threads that answer everybody else.
+    """
+    ids = g.pop("outbox_now", [])
+    if not ids:
+        return Delivery.SENT
+    waiters, config = carrier().waiters, current_app.config
+    outcome = carrier().carry(Urgency.CODE, partial(_deliver_all, ids))
+    if not waiters.acquire(blocking=False):
+        return Delivery.UNDER_WAY
+    try:
+        return Delivery(str(outcome.result(config["MAIL_WAIT"])))
+    except NotYet:
+        return Delivery.UNDER_WAY
+    finally:
+        waiters.release()
+
+
+def _deliver_all(ids: list[int]) -> Delivery:
+    """Deliver several; the worst outcome counts."""
+    outcomes = {deliver(outbox_id) for outbox_id in ids}
+    order = (Delivery.NOT_SENT, Delivery.UNDER_WAY, Delivery.NOT_OURS, Delivery.SENT)
+    return next(one for one in order if one in outcomes)
 
 
 def deliver_from_command() -> None:
@@ -51,23 +89,22 @@ def deliver_from_command() -> None:
 
 
 def deliver_after(response: Response) -> Response:
-    """Deliver what else this request has committed, and what is due, once the answer is sent."""
-    waiting, app, at = g.pop("outbox_later", []), current_app._get_current_object(), clock.now()  # type: ignore[attr-defined]  # the proxy's own way
+    """Hand over what else this request has committed, and what is due, after the answer."""
+    waiting, app, at = g.pop("outbox_later", []), current_app, clock.now()
     looks = at >= app.extensions.get("mail_looked_at", at) + EVERY
     app.extensions.setdefault("mail_looked_at", at)
     if looks:
         app.extensions["mail_looked_at"] = at
     if waiting or looks:
-        response.call_on_close(lambda: _deliver_within(app, waiting, looks))
+        response.call_on_close(partial(_hand_over, carrier(), waiting, looks))
     return response
 
 
-def _deliver_within(app: Flask, ids: Iterable[int], looks: bool) -> None:
-    with app.app_context():
-        for outbox_id in ids:
-            deliver(outbox_id)
-        for outbox_id in due(clock.now(), AT_ONCE) if looks else []:
-            deliver(outbox_id)
+def _hand_over(to: Carrier, ids: list[int], looks: bool) -> None:
+    for outbox_id in ids:
+        to.carry(Urgency.NOTICE, partial(deliver, outbox_id))
+    if looks:
+        to.carry(Urgency.NOTICE, lambda: _hand_over(to, due(clock.now(), AT_ONCE), False))
 
 
 def due(at: datetime, most: int | None = None) -> list[int]:
@@ -82,12 +119,6 @@ def due(at: datetime, most: int | None = None) -> list[int]:
     return ids
 
 
-def stuck(at: datetime) -> list[Outbox]:
-    """Return the mails that somebody began to send and never noted: they may have left."""
-    claimed = and_(Outbox.sent_at.is_(None), Outbox.claimed_at <= at - STUCK)
-    return list(db.session.scalars(select(Outbox).where(claimed).order_by(Outbox.id)))
-
-
 def _waits(at: datetime) -> ColumnElement[bool]:
     is_due = or_(Outbox.next_try_at.is_(None), Outbox.next_try_at <= at)
     return and_(
@@ -95,33 +126,57 @@ def _waits(at: datetime) -> ColumnElement[bool]:
     )
 
 
-def deliver(outbox_id: int) -> bool:
-    """Claim one mail, send it, note the outcome; tell whether it left.
+def deliver(outbox_id: int) -> Delivery:
+    """Claim one mail, send it, note the outcome.
 
     The claim is a compare-and-set. No transaction is open while the server answers.
     """
     at = clock.now()
     row = db.session.scalar(
         update(Outbox)
-        .where(Outbox.id == outbox_id, _waits(at))
+        .where(Outbox.id == outbox_id, _waits(at), not_(pause.is_on(at)))
         .values(claimed_at=at, tries=Outbox.tries + 1)
         .returning(Outbox),
         execution_options={"populate_existing": True, "synchronize_session": False},
     )
-    db.session.commit()
     if row is None:
-        return False
+        return _left_alone(outbox_id, at)
+    db.session.commit()
     try:
         if row.expires_at is not None and at >= row.expires_at:
             raise NotSent("too late", for_ever=True)
         _send(row, at)
     except NotSent as error:
-        current_app.logger.warning("mail %s was not sent: %s", row.id, error)
-        row.not_sent(str(error), _next_try(row, error, at), clock.now())
+        _note(row, error, at)
+        outcome = Delivery.UNDER_WAY if error.may_have_left else Delivery.NOT_SENT
     else:
         row.sent(clock.now())
+        outcome = Delivery.SENT
     db.session.commit()
-    return row.sent_at is not None
+    return outcome
+
+
+def _left_alone(outbox_id: int, at: datetime) -> Delivery:
+    """Give up a code that nobody tries to send during a pause: its page offers a fresh mail."""
+    given_up = None
+    if pause.current(at) is not None:
+        given_up = db.session.scalar(
+            update(Outbox)
+            .where(Outbox.id == outbox_id, Outbox.series.is_not(None), _waits(at))
+            .values(failed_at=at, error="the mail server is silent", sealed_message=None)
+            .returning(Outbox.id),
+            execution_options={"synchronize_session": False},
+        )
+    db.session.commit()
+    return Delivery.NOT_SENT if given_up is not None else Delivery.NOT_OURS
+
+
+def _note(row: Outbox, error: NotSent, at: datetime) -> None:
+    current_app.logger.warning("mail %s was not sent: %s", row.id, error)
+    now = clock.now()
+    if error.is_silent:
+        pause.begin(str(error), now)
+    row.not_sent(str(error), _next_try(row, error, at), now)
 
 
 def _next_try(row: Outbox, error: NotSent, at: datetime) -> datetime | None:

@@ -16,14 +16,18 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
 
+import cookies
 from app import create_app
 from db import Model, db
-from tests.person import PASSWORD, Person
+from tests.person import PASSWORD, Client, Person
 
 NOON = datetime.datetime(2031, 5, 6, 12, tzinfo=datetime.UTC)
 """When the clock of `noon` stands still."""
 CHEAP = {"PASSWORD_MEMORY_KIB": 8, "PASSWORD_TIME_COST": 1}
 """A password hash that costs nothing: what is tested is never the hash's slowness."""
+
+
+cookies.Application.test_client_class = Client
 
 
 def install(instance: Path, **config: object) -> Flask:

@@ -82,7 +82,7 @@ BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path
     ("name", "value", "sentence"),
     [
         ("ONWARD_MAIL_PORT", "twenty-five", "ONWARD_MAIL_PORT must be a whole number."),
-        ("ONWARD_MAIL_TIMEOUT", "0", "ONWARD_MAIL_TIMEOUT must be at least 1 second."),
+        ("ONWARD_MAIL_TIMEOUT", "0", "ONWARD_MAIL_TIMEOUT must be at least 1."),
         ("ONWARD_PROXY_HOPS", "", "ONWARD_PROXY_HOPS must be a whole number."),
         ("ONWARD_PROXY_HOPS", "1.5", "ONWARD_PROXY_HOPS must be a whole number."),
         ("ONWARD_BASE_URL", "sign-in.example.org", BASE),

@@ -9,11 +9,9 @@ from sqlalchemy.exc import IntegrityError
 import clock
 import keys
 import web
-from accounts import identity, nudge, proof, reset
+from accounts import code_mail, identity, nudge, proof, reset
 from accounts.visitor import me
 from db import db, writes
-from factors.refusal import Refusal
-from mail import postman
 from wizard import pages, returns, starts, tickets, turns
 from wizard.answers import Answer, Asked, Outcome
 from wizard.forms import StepForm
@@ -99,8 +97,9 @@ def _start(entry: tickets.EntryTicket, asked: Asked) -> Outcome:
 
 def _deliver(outcome: Outcome) -> None:
     """Mail the code that the person waits for; say so if it did not leave."""
-    if outcome.wizard is not None and not postman.deliver_now():
-        outcome.wizard.refuse(Refusal("mail_failed"))
+    refusal = code_mail.deliver()
+    if outcome.wizard is not None and refusal is not None:
+        outcome.wizard.refuse(refusal)
         db.session.commit()
 
 

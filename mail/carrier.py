@@ -1,0 +1,124 @@
+"""The carrier: one background thread of each process, on which mails leave, codes first.
+
+No thread that answers people talks to a mail server: a silent one would hold the whole
+site. The thread is started by the first mail, so after gunicorn's fork, and ends when
+there has been nothing to do for a while.
+"""
+
+import atexit
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import count
+from queue import Empty, PriorityQueue
+from typing import cast
+from weakref import WeakSet
+
+from flask import Flask, current_app
+
+IDLE_SECONDS = 5.0
+"""How long the thread waits for more to do before it ends."""
+EXTENSION = "onward-carrier"
+
+
+class Urgency(IntEnum):
+    """Which errands go first."""
+
+    CODE = 0
+    """Somebody waits for it."""
+    NOTICE = 1
+
+
+@dataclass(order=True)
+class Errand:
+    """One thing to do, and where its outcome is told."""
+
+    urgency: Urgency
+    number: int
+    act: Callable[[], object] = field(compare=False)
+    outcome: "Future[object]" = field(compare=False, default_factory=Future)
+
+
+class Carrier:
+    """The thread of one application in one process."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._errands: PriorityQueue[Errand] = PriorityQueue()
+        self._numbers = count()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_ending = False
+        self.waiters = threading.BoundedSemaphore(app.config["MAIL_WAITERS"])
+        _CARRIERS.add(self)
+
+    def carry(self, urgency: Urgency, act: Callable[[], object]) -> "Future[object]":
+        """Have `act` done on the thread, within the application; return its outcome to come."""
+        errand = Errand(urgency, next(self._numbers), act)
+        with self._lock:
+            self._errands.put(errand)
+            if self._thread is None and not self._is_ending:
+                self._thread = threading.Thread(target=self._run, name="mail", daemon=True)
+                self._thread.start()
+        return errand.outcome
+
+    def settle(self) -> None:
+        """Return when everything is done that was to be carried so far."""
+        self._errands.join()
+
+    def end(self, seconds: float) -> None:
+        """Let the errand end that is under way, so that its mail is noted; begin no other one.
+
+        A mail that nobody has begun to send stays in the outbox for another process.
+        """
+        with self._lock:
+            self._is_ending, thread = True, self._thread
+        if thread is not None:
+            thread.join(seconds)
+
+    def _run(self) -> None:
+        while (errand := self._next()) is not None:
+            try:
+                with self._app.app_context():
+                    errand.outcome.set_result(errand.act())
+            except Exception as error:
+                # Its own request has been answered: nobody else would hear of it.
+                self._app.logger.error("mail: unforeseen %s", type(error).__name__, exc_info=error)
+                errand.outcome.set_exception(error)
+            finally:
+                self._errands.task_done()
+
+    def _next(self) -> Errand | None:
+        """Wait for an errand; None: the thread is to end."""
+        if not self._is_ending:
+            with suppress(Empty):
+                return self._errands.get(timeout=IDLE_SECONDS)
+        with self._lock:
+            # Nothing is put meanwhile: whoever puts after this starts a thread anew.
+            if self._is_ending or self._errands.empty():
+                self._thread = None
+                return None
+        return self._errands.get()
+
+
+_CARRIERS: "WeakSet[Carrier]" = WeakSet()
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its carrier; the thread comes with the first errand."""
+    app.extensions[EXTENSION] = Carrier(app)
+
+
+def carrier() -> Carrier:
+    """Return the carrier of the running application."""
+    return cast(Carrier, current_app.extensions[EXTENSION])
+
+
+@atexit.register
+def _end_all() -> None:
+    """Leave no mail behind that was sent and not noted."""
+    for one in list(_CARRIERS):
+        one.end(one._app.config["MAIL_TIMEOUT"] + 5)
