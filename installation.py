@@ -6,9 +6,11 @@ import click
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+import clock
 import keys
 import web_address
 from db import alembic
+from mail import pause
 
 Finding = tuple[str, str | None]
 """What was looked at, and what is wrong with it (None: nothing)."""
@@ -34,6 +36,7 @@ def findings() -> list[Finding]:
         _password_hash(),
         _smtp(),
         _mail_server(),
+        _mail_pause(),
     ]
 
 
@@ -75,3 +78,11 @@ def _mail_server() -> Finding:
     config = current_app.config
     public = not web_address.is_loopback(config["BASE_URL"])
     return "mail server", "none is set" if public and not config["MAIL_SERVER"] else None
+
+
+def _mail_pause() -> Finding:
+    try:
+        on = pause.current(clock.now())
+    except SQLAlchemyError:
+        return "mails leave", None  # the database is told of above
+    return "mails leave", f"the server is silent; next try {on.until:%H:%M:%S} UTC" if on else None
