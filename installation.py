@@ -56,6 +56,9 @@ def _privacy(folder: Path) -> Finding:
 def _database() -> Finding:
     try:
         current = alembic.compare_metadata() == []
+        # Its connection has begun as a writer: on SQLite nobody else would get on.
+        if (connection := alembic.migration_context.connection) is not None:
+            connection.rollback()
     except SQLAlchemyError as error:
         return "database", f"can't be read ({type(error).__name__})"
     return "database", None if current else "run: flask --app app init"
