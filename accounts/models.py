@@ -54,6 +54,8 @@ class Account(Model):
     name: Mapped[str]
     password_hash: Mapped[str | None]
     password_at: Mapped[datetime]
+    password_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Counts the new passwords: two of them may have one moment. A new hash alone is none."""
     records_issued: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
@@ -82,6 +84,16 @@ class Account(Model):
         db.session.flush()
         db.session.add(Throttle(account_id=account.id))
         return account
+
+    @classmethod
+    def locked(cls, account_id: int) -> "Account | None":
+        """Return the account as it is now, which nobody else changes before the commit.
+
+        For whoever let go of the lock while something slow ran: a hash, a provider.
+        """
+        return db.session.get(
+            cls, account_id, with_for_update={"key_share": True}, populate_existing=True
+        )
 
 
 def record_label(email: str, number: int) -> str:

@@ -57,7 +57,8 @@ def choose(link: PasswordLink, hashed: str, at: datetime) -> bool:
     """
     if not password_link.spend(link, at):
         return False
-    account = db.session.get_one(Account, link.account_id)
+    account = Account.locked(link.account_id)
+    assert account is not None  # its link points to it
     _set(account, hashed, at)
     end_all(account.id, at)
     throttle.locked(Throttle, account.id).lift(at)
@@ -70,7 +71,11 @@ def set_first(found: Visitor, hashed: str, at: datetime) -> bool:
     first = db.session.scalar(
         update(Account)
         .where(Account.id == account.id, Account.password_hash.is_(None))
-        .values(password_hash=hashed, password_at=at)
+        .values(
+            password_hash=hashed,
+            password_at=at,
+            password_version=Account.password_version + 1,
+        )
         .returning(Account.id)
     )
     if first is None:
@@ -97,6 +102,7 @@ def change(found: Visitor, hashed: str, at: datetime) -> None:
 
 def _set(account: Account, hashed: str, at: datetime) -> None:
     account.password_hash, account.password_at = hashed, at
+    account.password_version += 1
     password_tries.clear(password_tries.bucket(account.email, None))
     password_link.end_all(account.id, at)
     events.record("password changed", account.id, at)

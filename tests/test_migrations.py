@@ -28,6 +28,7 @@ LANDED = {
     "0009": "cef5d270d300b593dbb5db6ba8fa74cda226312ff95ff03d421689d083f4d13b",
     "0010": "f4dafa44cf8cb9cb47c7e66b9b8ee7418a72c4b36a9cf1d726fd5758886ab935",
     "0011": "25f680c17af5087155300b6f5df1b25c7d135258f47ecb7146f4cf7d8549fb16",
+    "0012": "8651e02fb9d36748264a42440ccdfc1afe93321b86190914011dc9ce50b2777d",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 
