@@ -21,6 +21,7 @@ BUSY_SECONDS = 30
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
 """A small list of numbers in one column."""
 View = TypeVar("View", bound=Callable[..., Any])
+Row = TypeVar("Row", bound="Model")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -80,6 +81,19 @@ def add_if_new(model: type[Model], **values: Any) -> None:
     dialect = db.engine.dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     db.session.execute(insert(model).values(**values).on_conflict_do_nothing())
+
+
+def locked_or_new(model: type[Row], key: str, **values: Any) -> Row:
+    """Return the row with this key, made if there is none, that nobody else can change now.
+
+    One statement: a row that is there for an INSERT may be gone for the SELECT after it.
+    """
+    dialect = db.engine.dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    made = insert(model).values(**values)
+    same = {key: made.excluded[key]}
+    query = made.on_conflict_do_update(index_elements=[key], set_=same).returning(model)
+    return db.session.scalars(query, execution_options={"populate_existing": True}).one()
 
 
 def _begins_as_writer() -> bool:

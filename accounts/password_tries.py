@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
-from db import Model, add_if_new, db
+from db import Model, db, locked_or_new
 from factors.refusal import Refusal
 
 FREE = 20
@@ -55,8 +55,7 @@ def charge(name: str, at: datetime) -> Refusal | None:
     Called in the transaction that would tell the answer: parallel tries learn
     no more than serial ones. The caller tells nothing if this returns a wait.
     """
-    add_if_new(PasswordTries, bucket=name, failures=0, since=at)
-    found = db.session.get_one(PasswordTries, name, with_for_update=True, populate_existing=True)
+    found = locked_or_new(PasswordTries, "bucket", bucket=name, failures=0, since=at)
     if wait := found.refusal(at):
         return wait
     if at - found.since > WINDOW and (found.wait_until is None or at - found.wait_until > WINDOW):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -36,10 +37,19 @@ class Site:
         engine.dispose()
         return found
 
+    def run(self, statement: str) -> None:
+        engine = create_engine(self.database.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
     def newcomer(self) -> "Newcomer":
         """Add a person by command and sign them in."""
         email = f"person{next(NUMBERS)}@example.com"
         self.server.run("account", "add", email, "--name", "Person", typed=PASSWORD + "\n")
+        return self.signed_in(email)
+
+    def signed_in(self, email: str) -> "Newcomer":
         browser = Browser(self.server)
         browser.sign_in(email)
         return Newcomer(self, email, browser)
@@ -300,3 +310,28 @@ def test_an_installation_on_this_database_is_healthy(site: Site) -> None:
 
     assert "FAULT" not in told
     assert "ok     database" in told
+
+
+def test_a_count_that_is_cleared_meanwhile_begins_anew(site: Site) -> None:
+    """The row is gone between two statements of whoever adds to it: no fault, and it counts."""
+    if site.database.startswith("sqlite"):
+        pytest.skip("SQLite lets no second writer in where the two could meet")
+    someone = site.newcomer()
+    stranger = Browser(site.server)
+    stranger.get("/signin")
+    form = stranger.form(email=someone.email, password="wrong")
+    site.run("DELETE FROM password_tries")
+    assert stranger.send("POST", "/signin", **form).status == 422
+    engine = create_engine(site.database.replace("postgresql:", "postgresql+psycopg:"))
+
+    with engine.begin() as winner, ThreadPoolExecutor(1) as pool:
+        winner.execute(text("SELECT * FROM password_tries FOR UPDATE"))
+        answer = pool.submit(stranger.send, "POST", "/signin", **form)
+        while not site.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            assert not answer.done(), "nobody waited"
+        winner.execute(text("DELETE FROM password_tries"))
+        winner.commit()
+        assert answer.result().status == 422
+
+    engine.dispose()
+    assert site.rows("SELECT failures FROM password_tries") == [(1,)]
