@@ -2,13 +2,18 @@
 
 from functools import cache
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 from flask import current_app
 
 SHORTEST = 8
 LONGEST = 1000
 """Characters; longer input is refused unread, so that nobody buys CPU with it."""
+NOBODYS = f"${'A' * 22}${'A' * 43}"
+"""A salt of 16 bytes and a digest of 32 that no password is known to have."""
+TAIL = len(NOBODYS)
+"""Characters of salt and digest, the same in every hash that is made here."""
 
 
 class PasswordRefused(ValueError):
@@ -26,11 +31,6 @@ def hasher() -> PasswordHasher:
         current_app.config["PASSWORD_TIME_COST"],
         current_app.config["PASSWORD_MEMORY_KIB"],
     )
-
-
-@cache
-def _dummy(time_cost: int, memory_kib: int) -> str:
-    return _hasher(time_cost, memory_kib).hash("nobody has this password")
 
 
 def check_strength(password: str) -> None:
@@ -52,15 +52,47 @@ def hashed(password: str) -> str:
     return hasher().hash(password)
 
 
-def matches(stored: str | None, password: str) -> bool:
-    """Tell whether the password fits; takes like time when there is nothing stored (S-152)."""
-    costs = (
-        current_app.config["PASSWORD_TIME_COST"],
-        current_app.config["PASSWORD_MEMORY_KIB"],
-    )
-    known = stored if stored is not None else _dummy(*costs)
+def kind_of(stored: str) -> str:
+    """Return the kind of a hash: everything before salt and digest, with the costs."""
+    return stored[:-TAIL]
+
+
+def kind_of_settings() -> str:
+    """Return the kind of the hashes that are made now."""
+    costs = hasher()
+    return f"$argon2id$v={ARGON2_VERSION}$m={costs.memory_cost},t={costs.time_cost},p=1"
+
+
+def work_of(kind: str) -> int:
+    """Return the blocks of 1 KiB that a hash of this kind computes; 0 if it is no argon2."""
     try:
-        hasher().verify(known, password[:LONGEST])
+        costs = extract_parameters(kind + NOBODYS)
+    except InvalidHashError:
+        return 0
+    return costs.memory_cost * costs.time_cost
+
+
+def is_outdated(stored: str) -> bool:
+    """Tell whether the settings ask for other costs than this hash has."""
+    return hasher().check_needs_rehash(stored)
+
+
+def matches(stored: str | None, password: str, kinds: frozenset[str] = frozenset()) -> bool:
+    """Tell whether the password fits; None fits nobody.
+
+    A refusal has computed one hash of each of `kinds` and of the stored one's, the
+    slowest first, whoever it was for (S-152). They take as long as all kinds together.
+    """
+    own = kind_of_settings() if stored is None else kind_of(stored)
+    for kind in sorted(kinds | {own}, key=lambda kind: (work_of(kind), kind), reverse=True):
+        known = kind + NOBODYS if stored is None or kind != own else stored
+        if _fits(known, password) and known == stored:
+            return len(password) <= LONGEST
+    return False
+
+
+def _fits(stored: str, password: str) -> bool:
+    try:
+        return hasher().verify(stored, password[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
-    return stored is not None and len(password) <= LONGEST
