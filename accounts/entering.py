@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import session
+from sqlalchemy import select
 
 import client
 import keys
@@ -26,15 +27,15 @@ def wanted_path(earlier: Visitor | None) -> str | None:
 
 def begin(
     account: Account,
-    device: TrustedDevice | None,
+    device_id: int | None,
     at: datetime,
     trip: Trip | None = None,
     **facts: Any,
 ) -> Visitor | Refusal:
-    """Make the sign-in row, unless a pause of the second factor is on.
+    """Make the sign-in row, unless a pause of the second factor is on, and commit.
 
-    A sign-in by SSO that spares the second factor is no proof: the provider may
-    have let the person in without asking anything.
+    `account` is locked (`Account.locked`), and what let somebody in was looked at
+    since: a reset or a disabling that is under way ends this row or comes before it.
     """
     token = keys.token()
     browser, system = client.browser_and_system()
@@ -44,7 +45,8 @@ def begin(
         first_at=at,
         proved_at=at,
         seen_at=at,
-        device_id=device.id if device else None,
+        # Asked anew by the INSERT: the browser may have been removed during the hash.
+        device_id=select(TrustedDevice.id).where(TrustedDevice.id == device_id).scalar_subquery(),
         browser=browser,
         system=system,
         **facts,
@@ -54,26 +56,43 @@ def begin(
     db.session.flush()
     found = visitor.load(token)
     assert found is not None
-    if found.owes_second_factor(at):
-        tries = found.known_device or db.session.get_one(Throttle, account.id)
-        if closed := tries.closed(at):
-            # Told only now, after the right password (S-103); nothing is begun.
-            row.end(at)
-            db.session.commit()
-            return closed
-        if found.known_device is None:
-            row.device_id = None  # its wrong codes are counted with those of strangers
-    else:
+    return _admit(found, trip, at)
+
+
+def _admit(found: Visitor, trip: Trip | None, at: datetime) -> Visitor | Refusal:
+    """Let the visitor of a new row in, as far as it goes, and commit."""
+    if not found.owes_second_factor(at):
         _note_device(found, at)
+    elif closed := _pause(found, at):
+        return closed
     if found.authenticator is not None or found.is_exempt:
-        row.proved_at = None  # trust spares the code, but it is no proof (S-118)
+        # Trust spares the code, and a provider may have let the person in without
+        # asking anything: neither is a proof (S-118).
+        found.sign_in.proved_at = None
     if trip is not None:
-        db.session.merge(trip).sign_in_id = row.id
-        if not found.owes_second_factor(at):
-            identity.finish_tie(row, account, at)
+        _wait_for_tie(found, trip, at)
     db.session.commit()
     visitor.enter(found)
     return found
+
+
+def _pause(found: Visitor, at: datetime) -> Refusal | None:
+    """Return the pause that is on, told only now, after the right password (S-103)."""
+    tries = found.known_device or db.session.get_one(Throttle, found.account.id)
+    if closed := tries.closed(at):
+        found.sign_in.end(at)
+        db.session.commit()
+        return closed
+    if found.known_device is None:
+        found.sign_in.device_id = None  # its wrong codes are counted with those of strangers
+    return None
+
+
+def _wait_for_tie(found: Visitor, trip: Trip, at: datetime) -> None:
+    """Let the tie wait for the second factor, if one is due, or make it."""
+    db.session.merge(trip).sign_in_id = found.sign_in.id
+    if not found.owes_second_factor(at):
+        identity.finish_tie(found.sign_in, found.account, at)
 
 
 def _note_device(found: Visitor, at: datetime) -> None:

@@ -3,14 +3,14 @@
 from datetime import datetime
 from enum import StrEnum
 
-from flask import Flask, Response, g, request, session, url_for
+from flask import Flask, Response, abort, g, request, session, url_for
 from sqlalchemy import update
 
 import clock
 import web
 from accounts import nudge
 from accounts.models import SignIn
-from accounts.visitor import Visitor, visitor
+from accounts.visitor import Visitor, is_still_in, visitor
 from db import db
 
 SEEN_EVERY_SECONDS = 60
@@ -156,6 +156,13 @@ def check() -> Response | None:
     if given is Verdict.ANONYMOUS and (path := nudge.asked_page()) is not None:
         session["next"] = path
     return web.turn_away(url_for(HOME[given]), 403 if given is Verdict.SET_UP else 401)
+
+
+def check_again(found: Visitor, at: datetime) -> None:
+    """Turn away somebody whose sign-in ended while a hash was computed for them."""
+    if not is_still_in(found, at):
+        db.session.rollback()
+        abort(web.turn_away(url_for(HOME[Verdict.ANONYMOUS]), 401))
 
 
 def _is_own_post() -> bool:

@@ -43,10 +43,11 @@ def bucket(address: str, device_id: int | None) -> str:
     return keys.ring().mac("password tries", address.encode(), browser).hex()
 
 
-def waiting(name: str, at: datetime) -> Refusal | None:
-    """Return why no password is read now, or None."""
-    found = db.session.get(PasswordTries, name)
-    return found.refusal(at) if found is not None else None
+def of_bucket(name: str, *, locked: bool = False) -> PasswordTries | None:
+    """Return what is counted, if anything; `locked` lets nobody count before the commit."""
+    return db.session.get(
+        PasswordTries, name, with_for_update=locked or None, populate_existing=locked
+    )
 
 
 def charge(name: str, at: datetime) -> Refusal | None:

@@ -8,26 +8,18 @@ device is no proof (S-118).
 
 from datetime import datetime
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, url_for
 from sqlalchemy import update
 
 import clock
-import cookies
 import web
-from accounts import (
-    code_mail,
-    events,
-    identity,
-    password,
-    password_tries,
-    second_factor,
-    sso_trip,
-)
+from accounts import code_mail, events, gate, identity, second_factor, sso_trip
 from accounts.forms import ProofForm
 from accounts.models import SignIn
+from accounts.typed_password import TypedPassword
 from accounts.visitor import Visitor, me
 from db import db
-from factors import backup_codes, trusted_device
+from factors import backup_codes
 from factors.backup_email import PROVE
 from factors.refusal import Refusal
 from factors.typed import digits
@@ -118,20 +110,22 @@ def signed_in(refusal: Refusal | None) -> Refusal | None:
 
 
 def by_password(found: Visitor, secret: str, at: datetime) -> Refusal | None:
-    """Check the password without an open transaction, within the budget of this browser."""
-    account = found.account
-    device = trusted_device.recognise(account.id, cookies.device_token(request), at)
-    bucket = password_tries.bucket(account.email, device.id if device else None)
-    if wait := password_tries.waiting(bucket, at):
+    """Check the password without an open transaction, within the budget of this browser.
+
+    Turns away somebody whose sign-in ended meanwhile: with another password, say.
+    """
+    typed = TypedPassword.for_(found.account.email, found.account, at)
+    if wait := typed.waiting(at):
         return wait
-    stored = account.password_hash
     db.session.commit()
-    if password.matches(stored, secret):
-        events.record("proof", account.id, at, factor="password")
+    typed.verify(secret)
+    gate.check_again(found, at)
+    settled = typed.settle(at, clear=False)
+    if not isinstance(settled, Refusal):
+        events.record("proof", found.account.id, at, factor="password")
         return None
-    wait = password_tries.charge(bucket, at)
-    events.record("proof", account.id, at, factor="password", result="refused")
-    return wait or Refusal("password")
+    events.record("proof", found.account.id, at, factor="password", result="refused")
+    return Refusal("password") if settled.reason == "pair" else settled
 
 
 def _may_have_mail(found: Visitor) -> bool:

@@ -1,36 +1,24 @@
 """Signing in with email and password, and signing out."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, Response, request, session, url_for
+from flask import Blueprint, Response, session, url_for
 from sqlalchemy import select
 
 import addresses
 import clock
 import cookies
 import web
-from accounts import entering, events, identity, password, password_tries, sso_provider, visitor
+from accounts import entering, events, identity, sso_provider, visitor
 from accounts.forms import SignInForm
 from accounts.models import Account
 from accounts.sso_trip import Trip
+from accounts.typed_password import TypedPassword
 from accounts.visitor import Visitor
 from db import db
-from factors import trusted_device
 from factors.refusal import Refusal
-from factors.trusted_device import TrustedDevice
 
 bp = Blueprint("signin", __name__)
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the database knows of an address before the password is read."""
-
-    address: str
-    account: Account | None
-    device: TrustedDevice | None
-    bucket: str
 
 
 @bp.get("/signin")
@@ -47,9 +35,14 @@ def submit() -> Response:
     if isinstance(outcome, Refusal):
         waits = outcome.is_closed or outcome.reason == "password_wait"
         return page(outcome, form.email.data or "", 429 if waits else 422)
-    answer = web.go(entering.landing(outcome, at))
-    if outcome.new_device_token is not None:
-        cookies.set_device(answer, outcome.new_device_token)
+    return let_in(outcome, at)
+
+
+def let_in(found: Visitor, at: datetime) -> Response:
+    """Lead somebody who has just begun a sign-in on, in a browser that is known from now on."""
+    answer = web.go(entering.landing(found, at))
+    if found.new_device_token is not None:
+        cookies.set_device(answer, found.new_device_token)
     return answer
 
 
@@ -78,56 +71,44 @@ def _sign_out_at_provider(found: Visitor | None) -> Response | None:
     return web.render("accounts/signed_out.html", address=address, name=provider.name)
 
 
-def sign_in(typed: str, secret: str, at: datetime, trip: Trip | None = None) -> Visitor | Refusal:
-    """Sign somebody in by password, or say why not.
+def sign_in(address: str, secret: str, at: datetime, trip: Trip | None = None) -> Visitor | Refusal:
+    """Sign somebody in by password, or say why not; `trip` is the SSO sign-in that waits for it.
 
-    No transaction is open while the password is hashed. The answer is decided
-    in the transaction that counts it, so that parallel tries learn no more
-    than serial ones.
+    No transaction is open while the password is hashed.
     """
-    known = _known(typed, at)
-    if wait := password_tries.waiting(known.bucket, at):
+    typed = _typed(address, at)
+    if wait := typed.waiting(at):
         return wait
     db.session.rollback()
-    account = known.account
-    right = password.matches(account.password_hash if account else None, secret)
-    if account is None or not right or account.disabled_at is not None:
-        wait = password_tries.charge(known.bucket, at)
-        events.record("sign-in", account.id if account else None, at, result="refused")
+    typed.verify(secret)
+    account = typed.settle(at, clear=True)
+    if isinstance(account, Refusal):
+        events.record("sign-in", typed.account_id, at, result="refused")
         db.session.commit()
-        return wait or Refusal("pair")
-    return _admit(known, account, trip, at)
+        return account
+    if trip is not None:
+        return _admit_to_tie(account, trip, at)
+    path = session.get("next")
+    return entering.begin(account, typed.device_id, at, first_factor="password", next_path=path)
 
 
-def _known(typed: str, at: datetime) -> Known:
+def _typed(address: str, at: datetime) -> TypedPassword:
     try:
-        address = addresses.canonical(typed)
+        canonical = addresses.canonical(address)
     except addresses.AddressRefused:
-        address = ""
-    account = db.session.scalar(select(Account).where(Account.email == address))
-    device = None
-    if account is not None:
-        device = trusted_device.recognise(account.id, cookies.device_token(request), at)
-        db.session.expunge(account)
-        if device is not None:
-            db.session.expunge(device)
-    return Known(
-        address,
-        account,
-        device,
-        password_tries.bucket(address, device.id if device else None),
-    )
+        canonical = ""
+    account = db.session.scalar(select(Account).where(Account.email == canonical))
+    return TypedPassword.for_(canonical, account, at)
 
 
-def _admit(known: Known, account: Account, trip: Trip | None, at: datetime) -> Visitor | Refusal:
-    """Let the right password in; `trip` is the SSO sign-in that waits for it."""
-    password_tries.clear(known.bucket)
-    if trip is None:
-        path = session.get("next")
-        return entering.begin(account, known.device, at, first_factor="password", next_path=path)
+def _admit_to_tie(account: Account, trip: Trip, at: datetime) -> Visitor | Refusal:
+    """Let the owner in, to whom somebody of a provider is to be tied.
+
+    Trust spares the code, but is no proof that the account is theirs (S-118).
+    """
     return entering.begin(
         account,
-        None,  # trust spares the code, but is no proof that the account is theirs (S-118)
+        None,
         at,
         trip,
         first_factor="password",

@@ -7,14 +7,13 @@ has the provider send people back by GET. Its state is good once (S-132).
 from flask import Blueprint, Response, abort, request, url_for
 
 import clock
-import cookies
 import web
-from accounts import entering, identity, proof, signin, sso_entry, sso_provider, sso_trip
+from accounts import identity, proof, signin, sso_entry, sso_provider, sso_trip
 from accounts.forms import SignInForm
 from accounts.id_token import SsoFault
 from accounts.models import Account
 from accounts.sso_trip import Purpose, Trip
-from accounts.visitor import Visitor, me, visitor
+from accounts.visitor import me, visitor
 from db import db, writes
 from factors.refusal import Refusal
 from providers import Provider
@@ -70,14 +69,7 @@ def callback(provider_id: str) -> Response:
         return proof.passed(me(), at)
     if isinstance(outcome, Refusal):
         return _refused(outcome)
-    return _enter(outcome)
-
-
-def _enter(found: Visitor) -> Response:
-    answer = web.go(entering.landing(found, clock.now()))
-    if found.new_device_token is not None:
-        cookies.set_device(answer, found.new_device_token)
-    return answer
+    return signin.let_in(outcome, clock.now())
 
 
 def _refused(refusal: Refusal) -> Response:
@@ -113,7 +105,7 @@ def submit_tie() -> Response:
         waits = outcome.is_closed or outcome.reason == "password_wait"
         shown = Refusal("password") if outcome.reason == "pair" else outcome
         return _tie_page(trip, shown, 429 if waits else 422)
-    return _enter(outcome)
+    return signin.let_in(outcome, clock.now())
 
 
 def _tie_page(trip: Trip, refusal: Refusal | None, status: int) -> Response:

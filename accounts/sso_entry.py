@@ -120,6 +120,7 @@ def _arrive(provider: Provider, claims: Claims, trip: Trip, at: datetime) -> Out
     account = tied or _newcomer(provider, claims, at)
     if isinstance(account, Refusal):
         return _refused(provider, trip, account.reason, account.reason[4:], at)
+    account = Account.locked(account.id) or account  # the provider may have taken seconds
     if account.disabled_at is not None:
         return _refused(provider, trip, "sso_closed", "closed", at)
     if provider not in identity.providers_for(account.id):
@@ -192,7 +193,7 @@ def _admit(provider: Provider, account: Account, is_enough: bool, at: datetime) 
     device = trusted_device.recognise(account.id, cookies.device_token(request), at)
     return entering.begin(
         account,
-        device,
+        device.id if device is not None else None,
         at,
         first_factor="sso",
         provider_id=provider.id,

@@ -42,6 +42,8 @@ class Visitor:
     policies: tuple[Policy, ...]
     token: str = field(repr=False)
     is_spent: bool = False
+    is_out: bool = False
+    """Whether the sign-in ended while this request waited (`is_still_in`)."""
     new_device_token: str | None = field(default=None, repr=False)
 
     is_active = True
@@ -102,7 +104,7 @@ class Visitor:
 def visitor() -> Visitor | None:
     """Return who asks, or None for an anonymous visitor."""
     user = current_user._get_current_object()
-    return user if isinstance(user, Visitor) else None
+    return user if isinstance(user, Visitor) and not user.is_out else None
 
 
 def me() -> Visitor:
@@ -192,6 +194,24 @@ def load(token: str) -> Visitor | None:
     if provider_id is not None and provider_id not in current_app.config["PROVIDERS"]:
         return None  # taken out of the settings: what it vouched for is over
     return found
+
+
+def is_still_in(found: Visitor, at: datetime) -> bool:
+    """Lock the account, read it and the sign-in anew, and tell whether it is alive.
+
+    For whoever let go of the lock while something slow ran. A token that was renewed
+    meanwhile is spent. Somebody who is out is nobody for the rest of this request; the
+    cookie stays, since another tab may have got a new token in it.
+    """
+    account = Account.locked(found.account.id)
+    row = db.session.get_one(SignIn, found.sign_in.id, populate_existing=True)
+    found.is_out = (
+        account is None
+        or account.disabled_at is not None
+        or row.token_hash != keys.token_hash(found.token)
+        or not row.is_alive(at)
+    )
+    return not found.is_out
 
 
 def enter(found: Visitor) -> None:

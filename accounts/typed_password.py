@@ -1,0 +1,101 @@
+"""TypedPassword: a password from the form to the decision about it.
+
+The account is read, nothing is held while the hash is computed, then the account is
+locked and read again. Without the second look a sign-in by the old password, whose hash
+began before a reset, would outlive it (S-005), and a wait would bind only those who
+come one after the other (S-098).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from flask import request
+from sqlalchemy import update
+
+import cookies
+from accounts import password, password_kinds, password_tries
+from accounts.models import Account
+from db import db
+from factors import trusted_device
+from factors.refusal import Refusal
+
+
+@dataclass
+class TypedPassword:
+    """What was typed for an address, and what the account had when it was read."""
+
+    address: str
+    account_id: int | None
+    stored: str | None
+    version: int
+    device_id: int | None
+    kinds: frozenset[str]
+    is_right: bool = False
+    rehashed: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def for_(cls, address: str, account: Account | None, at: datetime) -> "TypedPassword":
+        """Begin; `account` is None where nobody has the address (S-152)."""
+        kinds = password_kinds.present(at)
+        if account is None:
+            return cls(address, None, None, 0, None, kinds)
+        device = trusted_device.recognise(account.id, cookies.device_token(request), at)
+        return cls(
+            address,
+            account.id,
+            account.password_hash if account.disabled_at is None else None,
+            account.password_version,
+            device.id if device is not None else None,
+            kinds,
+        )
+
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket in which the wrong ones of this browser are counted."""
+        return password_tries.bucket(self.address, self.device_id)
+
+    def waiting(self, at: datetime) -> Refusal | None:
+        """Return why no password is read now, or None."""
+        tries = password_tries.of_bucket(self.bucket)
+        return tries.refusal(at) if tries is not None else None
+
+    def verify(self, secret: str) -> None:
+        """Compute the hashes. The caller has ended its transaction before."""
+        self.is_right = password.matches(self.stored, secret, self.kinds)
+        if self.stored is not None and self.is_right and password.is_outdated(self.stored):
+            self.rehashed = password.hashed(secret)
+
+    def settle(self, at: datetime, *, clear: bool) -> Account | Refusal:
+        """Return the account, locked, whose password this is now; a wrong one is counted.
+
+        The answer is decided in the transaction that counts it, so that parallel tries
+        learn no more than serial ones. `clear` forgets the wrong ones: the owner has come.
+        """
+        account = self._account()
+        if account is None:
+            return password_tries.charge(self.bucket, at) or Refusal("pair")
+        tries = password_tries.of_bucket(self.bucket, locked=True)
+        if tries is not None and (wait := tries.refusal(at)):
+            return wait
+        if tries is not None and clear:
+            db.session.delete(tries)
+        self._keep_rehashed(account)
+        return account
+
+    def _account(self) -> Account | None:
+        """Lock the account; return it if the right password still is its own."""
+        if not self.is_right or self.account_id is None:
+            return None
+        account = Account.locked(self.account_id)
+        if account is None or account.disabled_at is not None:
+            return None
+        return account if account.password_version == self.version else None
+
+    def _keep_rehashed(self, account: Account) -> None:
+        """Store the hash by the costs of the settings; the password is the same (S-190)."""
+        if self.rehashed is not None:
+            db.session.execute(
+                update(Account)
+                .where(Account.id == account.id, Account.password_hash == self.stored)
+                .values(password_hash=self.rehashed)
+            )
