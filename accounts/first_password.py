@@ -36,6 +36,8 @@ def submit() -> Response:
         return web.render("accounts/first_password.html", 422, refusal=refusal)
     db.session.rollback()  # no transaction is open while it is hashed
     hashed = password.hashed(typed)
-    new_password.set_first(found, hashed, at)
+    if not new_password.set_first(found, hashed, clock.now()):
+        db.session.rollback()
+        return web.go(url_for("first_password.show"))  # which tells that there is one
     db.session.commit()
     return web.go(url_for("wizard.show"))

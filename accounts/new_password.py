@@ -1,6 +1,8 @@
 """A new password: by a mailed link, or in place of the old one. Either ends what the old opened.
 
-Trust is given for a password (`TrustedDevice.is_trusted`), so that it goes by itself (S-117).
+Trust is given for a password and goes with it (S-117): by its moment
+(`TrustedDevice.is_trusted`), and by an UPDATE, because trust that a request gave while
+another one was setting the password may have the later moment.
 """
 
 from datetime import datetime
@@ -8,12 +10,12 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 import keys
-from accounts import events, notices, password, password_link, password_tries
+from accounts import events, gate, notices, password, password_link, password_tries
 from accounts.models import Account, end_all, end_others
 from accounts.password_link import PasswordLink, Purpose
 from accounts.visitor import Visitor
 from db import db
-from factors import throttle
+from factors import throttle, trusted_device
 from factors.refusal import Refusal
 from factors.throttle import Throttle
 from mail import messages
@@ -55,10 +57,9 @@ def choose(link: PasswordLink, hashed: str, at: datetime) -> bool:
 
     Signs nobody in, and leaves the second factor as it is (S-174).
     """
-    if not password_link.spend(link, at):
-        return False
     account = Account.locked(link.account_id)
-    assert account is not None  # its link points to it
+    if account is None or account.disabled_at is not None or not password_link.spend(link, at):
+        return False
     _set(account, hashed, at)
     end_all(account.id, at)
     throttle.locked(Throttle, account.id).lift(at)
@@ -67,6 +68,7 @@ def choose(link: PasswordLink, hashed: str, at: datetime) -> bool:
 
 def set_first(found: Visitor, hashed: str, at: datetime) -> bool:
     """Set a password where there is none; tell whether it was us. One UPDATE decides."""
+    gate.check_again(found, at)
     account = found.account
     first = db.session.scalar(
         update(Account)
@@ -90,9 +92,13 @@ def set_first(found: Visitor, hashed: str, at: datetime) -> bool:
 def change(found: Visitor, hashed: str, at: datetime) -> None:
     """Set another password: other sign-ins and all trust end, this sign-in is renewed.
 
+    The old one was verified before `hashed` was computed. Any new password since then
+    has ended this sign-in or renewed its token, so that it is turned away here.
+
     With a fresh proof by a second factor wrong codes count anew: whoever knows the
     old password has nothing to guess with any more.
     """
+    gate.check_again(found, at)
     _set(found.account, hashed, at)
     end_others(found.sign_in, at)
     if found.authenticator is not None and found.sign_in.is_proved(at):
@@ -101,8 +107,10 @@ def change(found: Visitor, hashed: str, at: datetime) -> None:
 
 
 def _set(account: Account, hashed: str, at: datetime) -> None:
+    """Write the new password into the locked account, and end what the old one opened."""
     account.password_hash, account.password_at = hashed, at
     account.password_version += 1
+    trusted_device.end_trust(account.id)
     password_tries.clear(password_tries.bucket(account.email, None))
     password_link.end_all(account.id, at)
     events.record("password changed", account.id, at)

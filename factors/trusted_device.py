@@ -7,7 +7,7 @@ could have made any number of known browsers.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, delete, select
+from sqlalchemy import ForeignKey, delete, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -92,6 +92,15 @@ def remember(
     )
     db.session.add(device)
     return device, token
+
+
+def end_trust(account_id: int) -> None:
+    """Ask for the second factor again in every browser of the account; they stay known."""
+    db.session.execute(
+        update(TrustedDevice)
+        .where(TrustedDevice.account_id == account_id, TrustedDevice.trusted_at.is_not(None))
+        .values(trusted_at=None, authenticator_id=None)
+    )
 
 
 def forget(account_id: int, device_id: int | None = None) -> bool:

@@ -12,6 +12,7 @@ from argon2 import low_level
 from flask import Flask
 from sqlalchemy import text
 
+from accounts import new_password
 from db import db
 from tests import postgres
 from tests.conftest import add_person, install
@@ -171,6 +172,23 @@ def test_a_tab_of_the_same_browser_may_not_prove_by_what_the_other_replaced(
     assert len(of_person(person, rows)) == 1
 
 
+@pytest.mark.parametrize("slow", [VERIFIES, HASHES], ids=["old", "new"])
+def test_a_change_in_flight_does_not_replace_the_password_of_a_reset(
+    app: Flask, person: Person, reset: Callable[[], None], slow: Callable[..., object]
+) -> None:
+    """Whoever has the old password and a sign-in would have kept the account."""
+    thief = person
+    thief.sign_in()
+    thief.visit("/security/password")
+    with meanwhile(slow, reset):
+        page = thief.press("/security/password", old=PASSWORD, new=NEWER)
+
+    assert page.heading == "Sign in"
+    assert alive(person) == 0
+    assert thief.sign_in(NEWER).status == 422
+    assert thief.sign_in(NEW).heading == "Two-factor authentication"
+
+
 def test_a_sign_in_in_flight_does_not_outlive_a_change_by_the_person(
     app: Flask, person: Person
 ) -> None:
@@ -198,6 +216,26 @@ def test_two_passwords_of_one_instant_are_two(
     assert of_person(person, PASSWORD_AT) == moment
 
 
+def test_trust_given_meanwhile_ends_with_the_password(
+    app: Flask, person: Person, reset: Callable[[], None]
+) -> None:
+    """S-117: trust of a moment later than the one that the new password was asked for."""
+    if app.config["DATABASE_URL"] == "":
+        pytest.skip("SQLite lets no second writer in where the two could meet")
+    person.sign_in()
+    person.set_up()
+    thief = Person(app, person.email)
+    assert thief.sign_in().heading == "Enter your code"
+    code = app_code(person.key, steps=1)
+
+    with meanwhile(new_password.choose, lambda: thief.press("/signin/code", code=code, trust="1")):
+        reset()
+
+    assert thief.visit("/security").heading == "Sign in"
+    assert of_person(person, "SELECT trusted_at FROM trusted_devices")[-1] == (None,)
+    assert thief.sign_in(NEW).heading == "Enter your code"
+
+
 # Disabled
 
 
@@ -215,6 +253,23 @@ def test_no_sign_in_begins_for_somebody_disabled_meanwhile(app: Flask, person: P
     assert (page.status, alive(person)) == (422, 0)
     assert run(args=["account", "enable", person.email]).exit_code == 0
     assert person.visit("/security").heading == "Sign in"
+
+
+def test_nobody_disabled_meanwhile_chooses_a_password(
+    app: Flask, person: Person, reset: Callable[[], None]
+) -> None:
+    run = app.test_cli_runner().invoke
+    before = of_person(person, "SELECT used_at FROM password_links")
+
+    def disable() -> None:
+        assert run(args=["account", "disable", person.email]).exit_code == 0
+
+    with pytest.raises(AssertionError, match="This link does not work"), meanwhile(HASHES, disable):
+        reset()
+
+    assert of_person(person, "SELECT used_at FROM password_links") == before
+    assert run(args=["account", "enable", person.email]).exit_code == 0
+    assert person.sign_in().heading == "Two-factor authentication"
 
 
 # Waits
