@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import request
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 import cookies
 from accounts import entering, events, identity, sso_provider, sso_trip, visitor
 from accounts.id_token import LEEWAY, Claims, SsoFault
-from accounts.models import Account, Membership, Organisation, Role
+from accounts.models import Account, Membership, Organisation, Role, SignIn
 from accounts.sso_trip import Purpose, Secrets, Trip
 from accounts.visitor import Visitor
 from db import db
@@ -167,6 +167,7 @@ def _is_theirs(account: Account, at: datetime) -> bool:
         found is not None
         and not found.is_spent
         and found.account.id == account.id
+        and visitor.is_still_in(found, at)
         and found.is_authenticated
         and found.sign_in.is_proved(at)
     )
@@ -189,7 +190,11 @@ def _ask_to_tie(
 def _admit(provider: Provider, account: Account, is_enough: bool, at: datetime) -> Outcome:
     earlier = visitor.visitor()
     if earlier is not None and not earlier.is_spent:
-        db.session.merge(earlier.sign_in).end(at)
+        db.session.execute(
+            update(SignIn)
+            .where(SignIn.id == earlier.sign_in.id, SignIn.ended_at.is_(None))
+            .values(ended_at=at)
+        )
     device = trusted_device.recognise(account.id, cookies.device_token(request), at)
     return entering.begin(
         account,
@@ -207,6 +212,8 @@ def _prove(provider: Provider, claims: Claims, trip: Trip, at: datetime) -> Outc
     found = visitor.visitor()
     if found is None or found.is_spent or found.sign_in.id != trip.sign_in_id:
         return _refused(provider, trip, "sso_state", "state", at)
+    if not visitor.is_still_in(found, at):
+        return _refused(provider, trip, "sso_state", "signed out", at)
     account = identity.account_of(provider.issuer, claims.subject)
     leeway = timedelta(seconds=LEEWAY)
     earliest, latest = (trip.started_at - leeway).timestamp(), (at + leeway).timestamp()
