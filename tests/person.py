@@ -55,7 +55,12 @@ def beside(code: str) -> str:
 
 def letters(app: Flask) -> list[EmailMessage]:
     """Return the mails that left, the newest last."""
-    files = sorted((Path(app.instance_path) / "outbox").glob("*.eml"))
+    return letters_in(Path(app.instance_path) / "outbox")
+
+
+def letters_in(outbox: Path) -> list[EmailMessage]:
+    """Return the caught mails of a folder, the newest last."""
+    files = sorted(outbox.glob("*.eml"))
     return [message_from_bytes(file.read_bytes(), policy=default) for file in files]
 
 

@@ -1,12 +1,15 @@
 """Races: twenty requests released together; exactly one wins, on SQLite and on PostgreSQL."""
 
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from sqlalchemy import create_engine, text
 
 from tests import postgres
 from tests.live import Answer, Browser, Server, at_once, serve
-from tests.person import PASSWORD, app_code
+from tests.person import PASSWORD, app_code, letters_in, text_of
 
 MANY = 20
 TWO_WORKERS = {"GUNICORN_CMD_ARGS": "--workers 2"}
@@ -47,6 +50,17 @@ class Site:
         """Add a person by command and sign them in."""
         email = f"person{next(NUMBERS)}@example.com"
         self.server.run("account", "add", email, "--name", "Person", typed=PASSWORD + "\n")
+        return self.signed_in(email)
+
+    def twin(self, of: "Newcomer") -> "Newcomer":
+        """Add another person like this one was at first, faster than by command."""
+        email = f"person{next(NUMBERS)}@example.com"
+        same = "name, password_hash, password_at, created_at, 0"
+        self.run(
+            "INSERT INTO accounts (email, name, password_hash, password_at, created_at,"
+            f" records_issued) SELECT '{email}', {same} FROM accounts WHERE email = '{of.email}'"
+        )
+        self.run("INSERT INTO throttles (account_id) SELECT max(id) FROM accounts")
         return self.signed_in(email)
 
     def signed_in(self, email: str) -> "Newcomer":
@@ -310,6 +324,136 @@ def test_an_installation_on_this_database_is_healthy(site: Site) -> None:
 
     assert "FAULT" not in told
     assert "ok     database" in told
+
+
+# Passwords
+
+CLIENTS, RESETS = 8, 10
+NEW = "a quite different sentence"
+
+
+def opened_link(site: Site, email: str) -> Browser:
+    """Return a browser in which the link for a forgotten password was opened."""
+    browser = Browser(site.server)
+    browser.get("/signin/forgot")
+    browser.press("/signin/forgot", email=email)
+    for _ in range(300):
+        for letter in letters_in(site.instance / "outbox"):
+            found = re.search(r"/signin/reset/\S+", text_of(letter))
+            if found and letter["To"] == email:
+                browser.get(found[0])
+                browser.get(browser.press(found[0]).location)
+                return browser
+        time.sleep(0.1)
+    raise AssertionError("no link was mailed")
+
+
+@dataclass
+class Loop:
+    """Somebody who keeps signing in with a password, right or wrong, until told to stop."""
+
+    site: Site
+    email: str
+    stop: Event
+    got_in: list[Browser] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+
+    def run(self) -> None:
+        last = False
+        while not last:
+            last = self.stop.is_set()  # one more after it
+            browser = Browser(self.site.server)
+            browser.get("/signin")
+            answer = browser.press("/signin", email=self.email, password=PASSWORD)
+            self.statuses.append(answer.status)
+            if answer.status == 303:
+                self.got_in.append(browser)
+
+
+@contextmanager
+def looping(site: Site, email: str) -> Iterator[list[Loop]]:
+    """Let many sign in again and again while the block runs, and once more after it."""
+    stop = Event()
+    loops = [Loop(site, email, stop) for _ in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        running = [pool.submit(loop.run) for loop in loops]
+        try:
+            while not all(loop.got_in for loop in loops):
+                time.sleep(0.01)
+            yield loops
+        finally:
+            stop.set()
+        for one in running:
+            one.result()
+
+
+@pytest.mark.parametrize("has_two_factor", [False, True], ids=["password", "two-factor"])
+def test_nothing_of_the_old_password_outlives_a_reset(site: Site, has_two_factor: bool) -> None:
+    """S-005: a sign-in whose hash began before the reset would have lived for a day."""
+    first = site.newcomer()
+    for _ in range(RESETS // 2):
+        someone = site.twin(first)
+        if has_two_factor:
+            someone.set_up()
+        owner = opened_link(site, someone.email)
+
+        with looping(site, someone.email) as loops:
+            answer = owner.press("/signin/new-password", new=NEW)
+
+        assert answer.heading == "Your password is saved"
+        assert {status for loop in loops for status in loop.statuses} <= {303, 422, 429}
+        alive = "SELECT count(*) FROM sign_ins WHERE ended_at IS NULL AND account_id = "
+        assert site.rows(alive + someone.account) == [(0,)]
+        for browser in (browser for loop in loops for browser in loop.got_in[-3:]):
+            page = "/signin/code" if has_two_factor else "/security"
+            assert (browser.get(page).location, browser.get("/").location) == ("/signin",) * 2
+
+
+def test_all_of_many_right_sign_ins_succeed_after_a_change_of_the_costs(site: Site) -> None:
+    """A new hash is not a new password: whoever comes second to it gets in as well."""
+    email = f"person{next(NUMBERS)}@example.com"
+    dear = replace(
+        site.server, environment=site.server.environment | {"ONWARD_PASSWORD_TIME_COST": "3"}
+    )
+    dear.run("account", "add", email, "--name", "Person", typed=PASSWORD + "\n")
+    row = (
+        f"SELECT password_hash, password_at, password_version FROM accounts WHERE email = '{email}'"
+    )
+    ((old, *facts),) = site.rows(row)
+    assert "t=3" in old
+    browser = Browser(site.server)
+    browser.get("/signin")
+
+    answers = browser.press_at_once(16, "/signin", email=email, password=PASSWORD)
+
+    assert [answer.status for answer in answers] == [303] * 16
+    ((new, *after),) = site.rows(row)
+    assert ("t=1" in new, after) == (True, facts)
+    alive = (
+        f"SELECT count(*) FROM sign_ins, accounts a WHERE account_id = a.id AND email = '{email}'"
+    )
+    assert site.rows(alive + " AND ended_at IS NULL") == [(16,)]
+
+
+def test_a_wait_binds_the_right_password_among_many(site: Site) -> None:
+    """S-098: it gets in before the first wrong one or not at all, as it would one by one."""
+    someone = site.newcomer()
+    for _ in range(5):
+        site.run("DELETE FROM password_tries")
+        stranger = Browser(site.server)
+        stranger.get("/signin")
+        for _ in range(20):
+            stranger.send("POST", "/signin", **stranger.form(email=someone.email, password="wrong"))
+        mine = f"SELECT kind, result FROM events WHERE account_id = {someone.account}"
+        before = len(site.rows(mine))
+        forms = [stranger.form(email=someone.email, password=f"wrong {n}") for n in range(15)]
+        forms.append(stranger.form(email=someone.email, password=PASSWORD))
+
+        answers = at_once([partial(stranger.send, "POST", "/signin", **form) for form in forms])
+
+        assert {answer.status for answer in answers} <= {303, 422, 429}
+        results = [result for _, result in site.rows(f"{mine} ORDER BY id")[before:]]
+        assert "done" not in results[1:], results
 
 
 def test_a_count_that_is_cleared_meanwhile_begins_anew(site: Site) -> None:
