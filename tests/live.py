@@ -147,7 +147,9 @@ def at_once(acts: list[Callable[[], Answer]]) -> list[Answer]:
 
 
 @contextmanager
-def serve(instance: Path, database: str = "", **settings: str) -> Iterator[Server]:
+def serve(
+    instance: Path, database: str = "", threads: str = str(THREADS), **settings: str
+) -> Iterator[Server]:
     """Install by the product's own commands and serve by gunicorn until the block ends.
 
     `settings` are further variables of the environment.
@@ -167,7 +169,7 @@ def serve(instance: Path, database: str = "", **settings: str) -> Iterator[Serve
     server = Server(port, environment)
     server.run("init")
     arguments = ["--bind", f"127.0.0.1:{port}", "--no-control-socket"]
-    arguments += ["--worker-class", "gthread", "--threads", str(THREADS)]
+    arguments += ["--worker-class", "gthread", "--threads", threads]
     with (instance / "server.log").open("w") as log:
         command = [sys.executable, "-m", "gunicorn", "app:create_app()", *arguments]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests need beside Python packages: Chromium, zbarimg, oathtool, libfaketime, PostgreSQL,
-# Node with an OpenID provider, and on Linux OpenSMTPD.
+# Node with an OpenID provider, nginx, Caddy, and on Linux OpenSMTPD.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -21,6 +21,8 @@ postgres || missing="$missing postgresql"
 chromium || missing="$missing chromium"
 have node || missing="$missing nodejs"
 have npm || missing="$missing npm"
+have nginx || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+have caddy || missing="$missing caddy"
 if [ -z "$missing" ]; then provider; exit 0; fi
 
 root=""
@@ -34,7 +36,7 @@ if have apt-get && { [ -z "$root" ] || have sudo; }; then
   exit 0
 fi
 case "$missing" in *chromium*) .venv/bin/python -m playwright install chromium ;; esac
-if have zbarimg && have oathtool && faketime && postgres && have npm; then provider; exit 0; fi
-echo "The tests also need zbarimg, oathtool, libfaketime, PostgreSQL and Node. On macOS:" >&2
-echo "  brew install zbar oath-toolkit libfaketime postgresql@16 node" >&2
+if have zbarimg && have oathtool && faketime && postgres && have npm && have nginx && have caddy; then provider; exit 0; fi
+echo "The tests also need zbarimg, oathtool, libfaketime, PostgreSQL, Node, nginx and Caddy. On macOS:" >&2
+echo "  brew install zbar oath-toolkit libfaketime postgresql@16 node nginx caddy" >&2
 exit 1
