@@ -36,6 +36,11 @@ class Provider:
     scopes: tuple[str, ...] = ("openid", "email", "profile")
     email_verified_claim: str = "email_verified"
 
+    @property
+    def demands(self) -> bool:
+        """Whether more than any sign-in there is demanded."""
+        return bool(self.require_amr or self.require_acr)
+
     @classmethod
     def read(cls, table: Any, environ: Mapping[str, str]) -> "Provider":
         """Return the provider of one table; raise ProviderError, also for a key nobody knows.

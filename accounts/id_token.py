@@ -51,7 +51,9 @@ class Claims:
 
     subject: str
     is_enough: bool
-    """Whether what the operator demands of a sign-in there was done."""
+    """Whether what the operator demands of a sign-in there was done, if anything is."""
+    met_demand: bool
+    """Whether something is demanded, and was done."""
     auth_time: int | None
     has_email: bool
     email: str | None
@@ -94,9 +96,11 @@ def read(
     subject, auth_time = said["sub"], said.get("auth_time")
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST or "\0" in subject:
         raise SsoFault("sub")
+    is_enough = _is_enough(provider, said)
     return Claims(
         subject=subject,
-        is_enough=_is_enough(provider, said),
+        is_enough=is_enough,
+        met_demand=is_enough and provider.demands,
         auth_time=auth_time if type(auth_time) is int else None,
         has_email=False,
         email=None,

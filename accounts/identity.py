@@ -99,3 +99,4 @@ def finish_tie(sign_in: SignIn, account: Account, at: datetime) -> None:
     ):
         return
     sign_in.first_factor, sign_in.exempt_at = "sso", trip.exempt_at
+    sign_in.demand_met_at = trip.demand_met_at

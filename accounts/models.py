@@ -157,6 +157,9 @@ class SignIn(Model):
     """The provider of SSO; beside the factor "password": a tie to it waits for its proof."""
     exempt_at: Mapped[datetime | None]
     """When the provider did all that is demanded of it: the own second factor is not due."""
+    demand_met_at: Mapped[datetime | None]
+    """When the provider said that it had asked for what was demanded of it; None where
+    nothing was. It opens administration, which an exempt sign-in alone does not."""
     second_factor: Mapped[str | None]
     second_at: Mapped[datetime | None]
     proved_at: Mapped[datetime | None]
@@ -200,8 +203,13 @@ class SignIn(Model):
 
     def pass_second(self, factor: str, token: str, at: datetime) -> str:
         """Note the second factor, which is a proof as well; return the new token."""
-        self.second_factor, self.second_at, self.proved_at = factor, at, at
+        self.give_second(factor, at)
+        self.proved_at = at
         return self.renew(token, at)
+
+    def give_second(self, factor: str, at: datetime) -> None:
+        """Note that a code was given in this very sign-in, at its beginning or later."""
+        self.second_factor, self.second_at = factor, at
 
     def end(self, at: datetime) -> None:
         self.ended_at = at

@@ -131,7 +131,7 @@ def _arrive(provider: Provider, claims: Claims, trip: Trip, at: datetime) -> Out
         return _ask_to_tie(provider, claims, account, trip, at)
     if not is_tied and not identity.tie(account, provider, claims.subject, at):
         return _refused(provider, trip, "sso_other_subject", "other_subject", at)
-    return _admit(provider, account, claims.is_enough, at)
+    return _admit(provider, account, claims, at)
 
 
 def _newcomer(provider: Provider, claims: Claims, at: datetime) -> Account | Refusal:
@@ -182,12 +182,13 @@ def _ask_to_tie(
     kept = db.session.merge(trip)
     kept.account_id, kept.subject = account.id, claims.subject
     kept.exempt_at = at if claims.is_enough else None
+    kept.demand_met_at = at if claims.met_demand else None
     events.record("sign-in", account.id, at, factor="sso", result="asked for the password")
     db.session.commit()
     return TieFirst()
 
 
-def _admit(provider: Provider, account: Account, is_enough: bool, at: datetime) -> Outcome:
+def _admit(provider: Provider, account: Account, claims: Claims, at: datetime) -> Outcome:
     earlier = visitor.visitor()
     if earlier is not None and not earlier.is_spent:
         db.session.execute(
@@ -202,7 +203,8 @@ def _admit(provider: Provider, account: Account, is_enough: bool, at: datetime) 
         at,
         first_factor="sso",
         provider_id=provider.id,
-        exempt_at=at if is_enough else None,
+        exempt_at=at if claims.is_enough else None,
+        demand_met_at=at if claims.met_demand else None,
         next_path=entering.wanted_path(earlier),
     )
 
@@ -225,5 +227,7 @@ def _prove(provider: Provider, claims: Claims, trip: Trip, at: datetime) -> Outc
         return _refused(provider, trip, "sso_stale", "auth_time", at)
     if found.sign_in.exempt_at is not None and not claims.is_enough:
         return _refused(provider, trip, "sso_lower", "amr or acr", at)
+    if claims.met_demand:
+        found.sign_in.demand_met_at = at
     events.record("proof", account.id, at, factor="sso")
     return Proved()

@@ -43,6 +43,7 @@ class Trip(Model):
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     subject: Mapped[str | None]
     exempt_at: Mapped[datetime | None]
+    demand_met_at: Mapped[datetime | None]
     tied_at: Mapped[datetime | None]
 
     def tie_once(self, at: datetime) -> bool:

@@ -29,6 +29,7 @@ LANDED = {
     "0010": "f4dafa44cf8cb9cb47c7e66b9b8ee7418a72c4b36a9cf1d726fd5758886ab935",
     "0011": "25f680c17af5087155300b6f5df1b25c7d135258f47ecb7146f4cf7d8549fb16",
     "0012": "8651e02fb9d36748264a42440ccdfc1afe93321b86190914011dc9ce50b2777d",
+    "0013": "dbd841b932a5ad929f73ae22ade859157ab708998c2b846f4e8375394ad2f0ec",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 

@@ -371,3 +371,15 @@ def test_there_is_no_way_back_but_the_copy(old: Old) -> None:
         alembic.downgrade("0008")
 
     assert everything(app) == before
+
+
+def test_no_older_sign_in_by_sso_has_met_a_demand(old: Old) -> None:
+    """Nobody knows what was demanded then: it opens no administration, and stays exempt."""
+    app = old("0008")
+    change(app, "UPDATE sign_ins SET first_factor = 'sso', exempt_at = first_at")
+
+    assert run(app, "init").exit_code == 0
+
+    counted = "SELECT count(*) > 0, count(exempt_at) = count(*), count(demand_met_at) FROM sign_ins"
+    with app.app_context():
+        assert tuple(db.session.execute(text(counted)).one()) == (True, True, 0)
