@@ -155,6 +155,8 @@ def check() -> Response | None:
         return nudge.interrupt(found) if found is not None else None
     if given is Verdict.ANONYMOUS and (path := nudge.asked_page()) is not None:
         session["next"] = path
+    if given is Verdict.SET_UP and found is not None:
+        nudge.keep_for_administration(found)
     return web.turn_away(url_for(HOME[given]), 403 if given is Verdict.SET_UP else 401)
 
 

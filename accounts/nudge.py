@@ -1,15 +1,48 @@
 """The soft prompt: it takes the place of a page until "Not now" lets that one page through."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from flask import Response, request, url_for
 from sqlalchemy import update
 from sqlalchemy.engine import CursorResult
 
 import web
-from accounts.models import SignIn
+from accounts import identity
+from accounts.models import Membership, SignIn
+from accounts.policy import Demand
 from accounts.visitor import Visitor
 from db import db
+from providers import Provider
 
 NEVER_NEXT = ("/setup", "/signin", "/signout")
+ADMINISTRATION = "/admin/"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Why a set-up is due: an organisation asks for it, administration needs it, or both."""
+
+    asked: Demand | None
+    for_administration: bool
+    providers: list[Provider]
+    """Those that would do instead."""
+
+    @property
+    def is_must(self) -> bool:
+        """Whether nothing else opens."""
+        return self.asked is not None and self.asked.is_must
+
+
+def prompt(found: Visitor, at: datetime) -> Prompt | None:
+    """Return why the visitor is asked to set up, or None."""
+    asked, for_administration = found.demand(at), is_for_administration(found)
+    if asked is None:
+        return Prompt(None, True, []) if for_administration else None
+    providers = identity.providers_for(found.account.id)
+    if for_administration:  # which a provider opens only if something is demanded of it
+        providers = [provider for provider in providers if provider.demands]
+    return Prompt(asked, for_administration, providers)
 
 
 def interrupt(found: Visitor) -> Response | None:
@@ -23,7 +56,7 @@ def interrupt(found: Visitor) -> Response | None:
     if page is not None and "Sec-Purpose" not in request.headers:
         if _spend(found, page):
             return None
-        _remember(found, page)
+        remember(found, page)
     return web.turn_away(url_for("wizard.required"), 403)
 
 
@@ -63,9 +96,26 @@ def _spend(found: Visitor, page: str) -> bool:
     return spent.rowcount == 1
 
 
-def _remember(found: Visitor, page: str) -> None:
+def remember(found: Visitor, page: str) -> None:
     """Keep where to go on, in the row of the sign-in."""
     if found.sign_in.next_path != page:
         db.session.commit()
         found.sign_in.next_path = page
         db.session.commit()
+
+
+def keep_for_administration(found: Visitor) -> None:
+    """Keep the page that an administrator wanted, if a set-up takes its place."""
+    page = asked_page()
+    if page is None or not page.startswith(ADMINISTRATION) or not _is_page_load():
+        return
+    if Membership.administers(found.account.id):
+        remember(found, page)
+
+
+def is_for_administration(found: Visitor) -> bool:
+    """Tell whether a page of administration waits for the visitor's set-up (S-118)."""
+    if found.authenticator is not None or found.gave_two_factors:
+        return False
+    is_wanted = (found.sign_in.next_path or "").startswith(ADMINISTRATION)
+    return is_wanted and Membership.administers(found.account.id)

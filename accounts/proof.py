@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 import clock
 import web
-from accounts import code_mail, events, gate, identity, second_factor, sso_trip
+from accounts import code_mail, events, gate, identity, nudge, second_factor, sso_trip
 from accounts.forms import ProofForm
 from accounts.models import SignIn
 from accounts.typed_password import TypedPassword
@@ -99,7 +99,10 @@ def by_code(found: Visitor, typed: str | None, at: datetime) -> Refusal | None:
     """Spend an app code or a backup code, or say why not."""
     is_backup = len(digits(typed)) == backup_codes.DIGITS
     spend = second_factor.backup_code if is_backup else second_factor.app_code
-    return signed_in(spend(found, typed, at))
+    refusal = signed_in(spend(found, typed, at))
+    if refusal is None:
+        found.sign_in.give_second("backup code" if is_backup else "app", at)
+    return refusal
 
 
 def signed_in(refusal: Refusal | None) -> Refusal | None:
@@ -142,6 +145,7 @@ def page(refusal: Refusal | None, status: int) -> Response:
         "accounts/confirm.html",
         status,
         refusal=refusal,
+        for_administration=(found.sign_in.proof_for or "").startswith(nudge.ADMINISTRATION),
         provider=identity.providers().get(found.sign_in.provider_id or ""),
         may_have_mail=may_have_mail,
         is_mailed=may_have_mail and second_factor.newest_email_code(found, PROVE) is not None,

@@ -68,6 +68,16 @@ class Visitor:
         """Whether two-factor would protect nothing yet: there is only SSO, and it is exempt."""
         return self.account.password_hash is None and self.is_exempt
 
+    @property
+    def gave_two_factors(self) -> bool:
+        """Whether two factors were given in this very sign-in, as administration asks (S-118).
+
+        A trusted device gives none, nor does a provider of which nothing is demanded.
+        """
+        if self.sign_in.demand_met_at is not None:
+            return True
+        return self.authenticator is not None and self.sign_in.second_at is not None
+
     def owes_second_factor(self, at: datetime) -> bool:
         """Tell whether a bound authenticator still waits for its code in this sign-in."""
         if self.is_exempt:

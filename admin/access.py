@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 import clock
 import web
-from accounts import proof, upkeep
+from accounts import nudge, proof, upkeep
 from accounts.models import Account, Membership, Organisation, Role
 from accounts.visitor import Visitor, me
 from db import db
@@ -33,8 +33,8 @@ class Desk:
 def check() -> Response | None:
     """Let administrators in, to an organisation of theirs, and nobody else.
 
-    A trusted device opens no page of administration: with two-factor on, a code
-    must have been given in this very sign-in (S-118).
+    Two factors must have been given in this very sign-in: neither a trusted device nor
+    a provider of which nothing is demanded opens a page of administration (S-118).
     """
     found = me()
     rows = db.session.execute(
@@ -45,10 +45,8 @@ def check() -> Response | None:
     ).all()
     if not rows:
         return web.error_page(403, gettext("Only administrators of an organisation can open it."))
-    if _owes_code(found):
-        return proof.ask(
-            request.full_path if request.method == "GET" else url_for("admin.people.show")
-        )
+    if not found.gave_two_factors:
+        return _lead(found)
     wanted = request.args.get("organisation") or str(rows[0][0].id)
     chosen = next((row for row in rows if str(row[0].id) == wanted), None)
     if chosen is None:
@@ -62,10 +60,20 @@ def desk() -> Desk:
     return cast(Desk, g.desk)
 
 
-def _owes_code(found: Visitor) -> bool:
-    """Tell whether trust has spared the code so far: a proof is a code as well."""
-    gave_code = found.sign_in.second_at is not None or found.sign_in.proved_at is not None
-    return found.authenticator is not None and not gave_code
+def _lead(found: Visitor) -> Response:
+    """Ask for a code, or lead to the set-up; then on to the page that was wanted.
+
+    After a POST it is the page whose form was sent: nobody acts without having looked again.
+    """
+    page = nudge.asked_page() or url_for(
+        f"{request.blueprint}.show",
+        **(request.view_args or {}),
+        organisation=request.args.get("organisation"),
+    )
+    if found.authenticator is not None:
+        return proof.ask(page)
+    nudge.remember(found, page)
+    return web.go(url_for("wizard.required"))
 
 
 def address(endpoint: str, **values: Any) -> str:

@@ -91,18 +91,6 @@ def test_what_can_not_be_is_told_and_changes_nothing(
     assert snapshot() == before
 
 
-def test_nobody_makes_it_hard_without_having_it(app: Flask, snapshot: Snapshot) -> None:
-    erin = add(app, "erin", "Reading Room", "owner")
-    erin.sign_in()
-    before = snapshot()
-    for level, day in (("hard", ""), ("soft", "2099-01-01")):
-        page = choose(erin, level, day)
-        assert (page.status, "for yourself first" in page.error) == (409, True)
-        data = page.hidden() | {"level": level, "hard_from": day, "grace_days": "0"}
-        assert erin.post("/admin/enforcement/confirm", data).status_code == 409
-    assert snapshot() == before
-
-
 def test_it_needs_a_fresh_proof(
     dora: Person, noon: time_machine.Traveller, snapshot: Snapshot
 ) -> None:

@@ -335,26 +335,47 @@ def test_joining_an_organisation_that_enforces_counts_at_the_next_request(
     assert bob.visit("/security").heading == "Set up two-factor authentication"
 
 
-def writers_of(fact: str) -> Iterator[str]:
-    """Every function of the product that sets `fact`, by attribute or by keyword."""
+def nodes_of_functions() -> Iterator[tuple[str, ast.AST]]:
+    """Every part of every function of the product, with where it stands."""
     for file in sorted(ROOT.glob("*.py")) + sorted(ROOT.glob("[a-z]*/*.py")):
         if file.parent.name in {"tests", "migrations"}:
             continue
         for outer in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if not isinstance(outer, ast.FunctionDef):
-                continue
-            for node in ast.walk(outer):
-                sets = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-                if (sets and node.attr == fact) or (  # type: ignore[attr-defined]  # an Attribute
-                    isinstance(node, ast.keyword) and node.arg == fact
-                ):
-                    yield f"{file.relative_to(ROOT)}:{outer.name}"
+            if isinstance(outer, ast.FunctionDef):
+                for node in ast.walk(outer):
+                    yield f"{file.relative_to(ROOT)}:{outer.name}", node
+
+
+def writers_of(fact: str) -> Iterator[str]:
+    """Every function of the product that sets `fact`, by attribute or by keyword."""
+    for where, node in nodes_of_functions():
+        sets = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        if (sets and node.attr == fact) or (  # type: ignore[attr-defined]  # an Attribute
+            isinstance(node, ast.keyword) and node.arg == fact
+        ):
+            yield where
+
+
+def callers_of(method: str) -> Iterator[str]:
+    """Every function of the product that calls a method of this name."""
+    for where, node in nodes_of_functions():
+        call = node.func if isinstance(node, ast.Call) else None
+        if isinstance(call, ast.Attribute) and call.attr == method:
+            yield where
 
 
 def test_exactly_one_place_writes_that_the_second_factor_was_passed() -> None:
-    """S-002."""
-    assert list(writers_of("second_at")) == ["accounts/models.py:pass_second"]
-    assert list(writers_of("second_factor")) == ["accounts/models.py:pass_second"]
+    """S-002: at the challenge, at the end of a set-up, or by a proof in a whole sign-in."""
+    assert list(writers_of("second_at")) == ["accounts/models.py:give_second"]
+    assert list(writers_of("second_factor")) == ["accounts/models.py:give_second"]
+    assert list(callers_of("give_second")) == [
+        "accounts/models.py:pass_second",
+        "accounts/proof.py:by_code",
+    ]
+    assert list(callers_of("pass_second")) == [
+        "accounts/second_factor.py:complete",
+        "wizard/finish.py:_bind",
+    ]
 
 
 def test_one_place_makes_a_sign_in_and_only_sso_exempts_one() -> None:
@@ -364,6 +385,12 @@ def test_one_place_makes_a_sign_in_and_only_sso_exempts_one() -> None:
         "accounts/identity.py:finish_tie",
         "accounts/sso_entry.py:_ask_to_tie",
         "accounts/sso_entry.py:_admit",
+    ]
+    assert list(writers_of("demand_met_at")) == [
+        "accounts/identity.py:finish_tie",
+        "accounts/sso_entry.py:_ask_to_tie",
+        "accounts/sso_entry.py:_admit",
+        "accounts/sso_entry.py:_prove",
     ]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 import clock
 import keys
 import web
-from accounts import code_mail, identity, nudge, proof, reset
+from accounts import code_mail, nudge, proof, reset
 from accounts.visitor import me
 from db import db, writes
 from wizard import pages, returns, starts, tickets, turns
@@ -24,11 +24,10 @@ bp = Blueprint("wizard", __name__, url_prefix="/setup")
 @bp.get("/required")
 def required() -> Response:
     """Tell somebody who must or should set up two-factor who asks for it and why."""
-    asked = me().demand(clock.now())
-    if asked is None:
+    prompt = nudge.prompt(me(), clock.now())
+    if prompt is None:
         return web.go(url_for("home"))
-    providers = identity.providers_for(me().account.id)
-    return web.render("wizard/required.html", asked=asked, providers=providers)
+    return web.render("wizard/required.html", prompt=prompt)
 
 
 @bp.post("/not-now")
