@@ -1,7 +1,8 @@
 """The database: session, model base, UTC times, and how transactions begin."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from sqlite3 import Connection as SQLiteConnection
@@ -18,6 +19,8 @@ from sqlalchemy.types import TypeDecorator
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another one."""
 
+READS = "onward_reads"
+"""The execution option of a connection that writes nothing."""
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
 """A small list of numbers in one column."""
 View = TypeVar("View", bound=Callable[..., Any])
@@ -76,6 +79,13 @@ def writes(view: View) -> View:
     return view
 
 
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """Yield a connection that only reads, so that on SQLite it waits for no writer."""
+    with db.engine.connect() as connection:
+        yield connection.execution_options(**{READS: True})
+
+
 def add_if_new(model: type[Model], **values: Any) -> None:
     """Insert a row unless one with its key is there already, whoever else tries."""
     dialect = db.engine.dialect.name
@@ -126,4 +136,6 @@ def _begin(connection: Connection) -> None:
     without any wait when somebody else wrote in between.
     """
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _begins_as_writer() else "BEGIN")
+        reads = connection.get_execution_options().get(READS, False)
+        is_writer = not reads and _begins_as_writer()
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")

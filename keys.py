@@ -9,7 +9,7 @@ import hmac
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -21,6 +21,8 @@ from flask import Flask, current_app
 NAMES = ("seal-1", "pepper", "signing")
 KEY_BYTES = 32
 NONCE_BYTES = 12
+PRINT_DIGITS = 16
+"""Hexadecimal digits of a fingerprint."""
 
 
 class KeysMissing(RuntimeError):
@@ -39,6 +41,8 @@ class KeyRing:
         self._newest = max(self._sealers, key=int)
         self._pepper = keys["pepper"]
         self._signing = keys["signing"]
+        self.prints = {name: _print(key) for name, key in keys.items()}
+        """What a database remembers its keys by; tells nothing of them."""
         self._derived: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
@@ -78,6 +82,11 @@ class KeyRing:
         return hmac.digest(self.derive(purpose), _framed(parts), "sha256")
 
 
+def _print(key: bytes) -> str:
+    """Return the fingerprint of a key: 64 bits, of a random key of 256."""
+    return hmac.digest(key, b"fingerprint", "sha256").hex()[:PRINT_DIGITS]
+
+
 def _bound(place: tuple[str, ...], key_id: str) -> bytes:
     return _framed([part.encode() for part in (*place, key_id)])
 
@@ -100,6 +109,19 @@ def token_hash(text: str) -> str:
 def load(folder: Path, environ: Mapping[str, str] | None = None) -> KeyRing:
     """Return the key ring from the environment or `folder`; raise KeysMissing."""
     return KeyRing({name: _stored(name, folder, environ) for name in NAMES})
+
+
+def missing(folder: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the names of the keys that are missing or can't be used."""
+    return [name for name in NAMES if not _is_usable(name, folder, environ)]
+
+
+def _is_usable(name: str, folder: Path, environ: Mapping[str, str] | None) -> bool:
+    try:
+        _stored(name, folder, environ)
+    except KeysMissing:
+        return False
+    return True
 
 
 def seal_keys(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, bytes]:
@@ -133,11 +155,11 @@ def _parse(name: str, text: str) -> bytes:
     return key
 
 
-def make(folder: Path) -> list[str]:
-    """Make the keys that `folder` lacks, readable by their owner only; return their names."""
+def make(folder: Path, names: Iterable[str] = NAMES) -> list[str]:
+    """Make those keys that `folder` lacks, readable by their owner only; return their names."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = []
-    for name in NAMES:
+    for name in names:
         try:
             handle = os.open(folder / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

@@ -29,6 +29,11 @@ class SealedModel(Model):
         """The random id of the row, then whose it is: what no act ever changes."""
         raise NotImplementedError
 
+    @classmethod
+    def sealed_columns(cls) -> list[str]:
+        """Return the names of the columns whose values are sealed."""
+        return [one.name for one in cls.__table__.columns if one.name.startswith("sealed_")]
+
     def seal(self, column: str, plain: str) -> None:
         """Keep `plain` in a column, sealed."""
         setattr(self, column, keys.ring().seal(plain.encode(), self._place(column)))
@@ -36,6 +41,14 @@ class SealedModel(Model):
     def unseal(self, column: str) -> str:
         """Return what a column holds. Raises SealBroken if it was not sealed right there."""
         return keys.ring().unseal(getattr(self, column) or "", self._place(column)).decode()
+
+    def opens(self, column: str, ring: keys.KeyRing) -> bool:
+        """Tell whether a column's value opens with the keys of this ring."""
+        try:
+            ring.unseal(getattr(self, column), self._place(column))
+        except keys.SealBroken:
+            return False
+        return True
 
     def _place(self, column: str) -> tuple[str, ...]:
         return (f"{self.__tablename__}.{column}", *self.bound_to)
