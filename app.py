@@ -59,11 +59,11 @@ BLUEPRINTS = (
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Return the application. Opens neither the database nor the keys.
+    """Return the application. For a command it opens neither the database nor the keys.
 
     `config` overrides settings by name; INSTANCE is the folder of the
     installation. Exits with a sentence if a setting can't be used, or if it is
-    about to serve a database without its keys.
+    about to serve a database without its keys, or one that must not be served.
     """
     config = dict(config or {})
     instance = Path(
@@ -78,6 +78,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         serving.refuse(str(error))
     serving.check(app)
     _extend(app)
+    serving.check_database(app)
     _pages(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -8,13 +8,15 @@ import demo
 import installation
 from accounts import account_commands, organisation_commands
 from mail import commands as mail_commands
+from operations import making_ready
 
 
 @click.command("init")
+@click.option("--new-keys", is_flag=True, help="The old keys are lost: go on without them.")
 @with_appcontext
-def init_command() -> None:
-    """Create or upgrade the database, and make the keys that are missing."""
-    installation.prepare()
+def init_command(new_keys: bool) -> None:
+    """Create or upgrade the database, and make the keys of a new installation."""
+    making_ready.prepare(new_keys)
     click.echo(f"Ready: {current_app.instance_path}")
 
 

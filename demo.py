@@ -13,13 +13,13 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 import clock
-import installation
 from accounts import password
 from accounts.models import Account, Enforcement, Membership, Organisation, Role
 from db import db
 from factors import backup_codes, totp
 from factors.authenticator import Authenticator
 from factors.diagnosis import Record
+from operations import making_ready
 from serving import DEMO_MARK, DEVELOPMENT
 
 THREADS = 8
@@ -58,7 +58,7 @@ ORGANISATIONS = {"Hartley & Sons": Enforcement.HARD, "Reading Room": Enforcement
 def command(port: int) -> None:
     """Prepare the demo and serve it; `make run` calls this."""
     _check_port(port)
-    installation.prepare()
+    making_ready.prepare()
     people = _people()
     click.echo("\nOnward's demo people (EMAIL PASSWORD situation):")
     for person in people:

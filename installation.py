@@ -1,43 +1,46 @@
-"""One installation: its folder made ready, and looked over."""
+"""One installation looked over: what `doctor` tells."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-import click
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 import clock
 import keys
 import web_address
-from db import alembic
+from db import alembic, db
 from mail import pause
+from operations import key_check
 
 Finding = tuple[str, str | None]
 """What was looked at, and what is wrong with it (None: nothing)."""
 
 
-def prepare() -> None:
-    """Make folder, keys and database what this version needs."""
-    folder = Path(current_app.instance_path)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # First the database: if it needs the keys it has, a missing one must not be made anew.
-    alembic.upgrade()
-    for name in keys.make(folder / "keys"):
-        click.echo(f"Made the key {name}. Back it up apart from the database.")
-
-
 def findings() -> list[Finding]:
     """Return what `doctor` looks at."""
-    folder = Path(current_app.instance_path) / "keys"
+    folder = key_check.folder()
     return [
         _keys(folder),
         _privacy(folder),
         _database(),
+        ("keys belong to the database", _told(_strange_keys)),
+        ("sealed values open", _told(_closed_kinds)),
         _password_hash(),
         _smtp(),
         _mail_server(),
-        _mail_pause(),
+        ("mails leave", _told(_mail_pause)),
     ]
+
+
+def _told(look: Callable[[], str | None]) -> str | None:
+    """Return what a look finds in the database; keys and database that fail are told above."""
+    try:
+        return look()
+    except (keys.KeysMissing, SQLAlchemyError):
+        return None
+    finally:
+        db.session.rollback()
 
 
 def _keys(folder: Path) -> Finding:
@@ -64,6 +67,19 @@ def _database() -> Finding:
     return "database", None if current else "run: flask --app app init"
 
 
+def _strange_keys() -> str | None:
+    prints = key_check.stored_prints()
+    if not prints:
+        return "run: flask --app app init"
+    strangers = key_check.strangers(keys.load(key_check.folder()), prints)
+    return f"{', '.join(strangers)} of another one; put back the right ones" if strangers else None
+
+
+def _closed_kinds() -> str | None:
+    closed = key_check.closed_kinds(keys.load(key_check.folder()))
+    return f"not those of {', '.join(closed)}; put back the right keys" if closed else None
+
+
 def _password_hash() -> Finding:
     config = current_app.config
     weak = config["PASSWORD_MEMORY_KIB"] < 19456 or config["PASSWORD_TIME_COST"] < 2
@@ -83,9 +99,6 @@ def _mail_server() -> Finding:
     return "mail server", "none is set" if public and not config["MAIL_SERVER"] else None
 
 
-def _mail_pause() -> Finding:
-    try:
-        on = pause.current(clock.now())
-    except SQLAlchemyError:
-        return "mails leave", None  # the database is told of above
-    return "mails leave", f"the server is silent; next try {on.until:%H:%M:%S} UTC" if on else None
+def _mail_pause() -> str | None:
+    on = pause.current(clock.now())
+    return f"the server is silent; next try {on.until:%H:%M:%S} UTC" if on else None

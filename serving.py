@@ -6,9 +6,12 @@ from typing import NoReturn
 
 import click
 from flask import Flask
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import keys
 import web_address
+from db import db
+from operations import start
 
 DEMO_MARK = "demo-people.json"
 """File in the instance folder that holds the demo people's passwords."""
@@ -16,6 +19,8 @@ WORKER_BOOT_ERROR = 3
 """Exit status at which gunicorn ends; after any other it starts the worker again, for ever."""
 
 
+TRY_AGAIN = 75
+"""Exit status of a start that may work later (EX_TEMPFAIL of sysexits.h)."""
 DEVELOPMENT = "ONWARD_DEVELOPMENT"
 """Set by `make run` for the server that it becomes."""
 
@@ -27,10 +32,10 @@ def is_development(app: Flask) -> bool:
     return is_marked and has_demo_people and web_address.is_loopback(app.config["BASE_URL"])
 
 
-def refuse(sentence: str) -> NoReturn:
+def refuse(sentence: str, status: int = WORKER_BOOT_ERROR) -> NoReturn:
     """End the program with a sentence."""
     click.echo(sentence, err=True)
-    raise SystemExit(WORKER_BOOT_ERROR)
+    raise SystemExit(status)
 
 
 def check(app: Flask) -> None:
@@ -43,13 +48,41 @@ def check(app: Flask) -> None:
     instance = Path(app.instance_path)
     if (instance / DEMO_MARK).exists() and not web_address.is_loopback(app.config["BASE_URL"]):
         refuse("This instance holds demo people. It serves this machine only.")
-    has_database = bool(app.config["DATABASE_URL"]) or (instance / "onward.sqlite").exists()
-    if not has_database:
+    if not _has_database(app):
         return
     try:
         keys.load(instance / "keys")
     except keys.KeysMissing as error:
         refuse(str(error))
+
+
+def check_database(app: Flask) -> None:
+    """Exit with a sentence instead of serving a database that must not be served now.
+
+    One that can't be reached is not served either: nobody knows then what it is.
+    """
+    if not _is_about_to_serve() or not _has_database(app):
+        return
+    with app.app_context():
+        try:
+            sentence = start.refusal(keys.load(Path(app.instance_path) / "keys"))
+        except OperationalError as error:
+            refuse(f"The database can't be reached: {_first_line(error)}", TRY_AGAIN)
+        except DBAPIError as error:
+            refuse(f"The database can't be read: {_first_line(error)}")
+        finally:
+            db.engine.dispose()  # what a server forks must share no connection
+    if sentence is not None:
+        refuse(sentence)
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]
+
+
+def _has_database(app: Flask) -> bool:
+    default = Path(app.instance_path) / "onward.sqlite"
+    return bool(app.config["DATABASE_URL"]) or default.exists()
 
 
 def _is_about_to_serve() -> bool:

@@ -44,6 +44,7 @@ NAMES: dict[str, LazyString] = {
     "audit log exported": lazy_gettext("Audit log downloaded"),
     "organisation added": lazy_gettext("Organisation made"),
     "organisation removed": lazy_gettext("Organisation removed"),
+    "keys replaced": lazy_gettext("Keys made anew"),
     "enforcement changed": lazy_gettext("Enforcement changed"),
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("accounts", "admin", "factors", "mail", "wizard")
+ROOMS = ("accounts", "admin", "factors", "mail", "operations", "wizard")
 FLOORS: dict[str, set[str]] = {
     "clock": set(),
     "addresses": set(),
@@ -26,8 +26,8 @@ FLOORS: dict[str, set[str]] = {
     "web": {"clock"},
     "client": set(),
     "cookies": {"keys"},
-    "serving": {"keys", "web_address"},
-    "installation": {"keys", "web_address", "db", "clock", "mail"},
+    "serving": {"keys", "web_address", "db", "operations"},
+    "installation": {"keys", "web_address", "db", "clock", "mail", "operations"},
 }
 """What each single file on the ground floor may import of ours."""
 UPSTAIRS = {"app", "commands", "demo", "installation", "serving", "sweeper"}

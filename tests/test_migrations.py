@@ -30,6 +30,7 @@ LANDED = {
     "0011": "25f680c17af5087155300b6f5df1b25c7d135258f47ecb7146f4cf7d8549fb16",
     "0012": "8651e02fb9d36748264a42440ccdfc1afe93321b86190914011dc9ce50b2777d",
     "0013": "dbd841b932a5ad929f73ae22ade859157ab708998c2b846f4e8375394ad2f0ec",
+    "0014": "28f8fbc2ea4a90133ffa75ad43df147af892d1c8c2cf5b5bd61f96042f345000",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 

@@ -143,18 +143,34 @@ def test_a_base_address_is_https_or_this_machine(tmp_path: Path, address: str) -
     settings.check(load(tmp_path, ONWARD_BASE_URL=address))
 
 
-def test_the_application_opens_neither_database_nor_keys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+NOBODY_LISTENS = "postgresql://nobody@127.0.0.1:1/none"
+
+
+def test_the_application_opens_neither_database_nor_keys_for_a_command(tmp_path: Path) -> None:
     """Nothing listens at that address, and the folder does not even exist."""
     create_app({"INSTANCE": str(tmp_path / "nowhere")})
     assert list(tmp_path.iterdir()) == []
 
+    away = tmp_path / "nowhere"
+    listed = run(
+        "flask", "--app", "app", "routes", instance=away, ONWARD_DATABASE_URL=NOBODY_LISTENS
+    )
+    assert (listed.returncode, "wizard.submit" in listed.stdout) == (0, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_cannot_be_reached_is_not_served_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """S-164: nobody knows what it is; a later start may find out."""
     for name in ("SEAL", "PEPPER", "SIGNING"):
         monkeypatch.setenv(f"ONWARD_KEY_{name}", "ab" * 32)
-    address = "postgresql://nobody@127.0.0.1:1/none"
-    create_app({"INSTANCE": str(tmp_path / "nowhere"), "DATABASE_URL": address})
-    assert list(tmp_path.iterdir()) == []
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(tmp_path), "DATABASE_URL": NOBODY_LISTENS})
+
+    assert ended.value.code == 75
+    assert capsys.readouterr().err.startswith("The database can't be reached: ")
 
 
 def test_commands_need_no_keys(instance: Path) -> None:
@@ -197,7 +213,7 @@ def test_it_does_not_serve_a_database_without_a_whole_key(
 def test_it_does_not_serve_another_database_without_keys(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = {"INSTANCE": str(tmp_path), "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    config = {"INSTANCE": str(tmp_path), "DATABASE_URL": NOBODY_LISTENS}
     with pytest.raises(SystemExit):
         create_app(config)
 

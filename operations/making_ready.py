@@ -1,0 +1,73 @@
+"""An installation made ready: folder, keys, database, and which keys belong to it."""
+
+from pathlib import Path
+
+import click
+from flask import current_app
+
+import clock
+import keys
+from accounts import events
+from db import alembic, db
+from operations import key_check
+from operations.installation_row import Installation
+
+
+def prepare(new_keys: bool = False) -> None:
+    """Make folder, keys and database what this version needs.
+
+    A key is made only for a database without accounts, or because the operator says that
+    the old one is lost (S-161, S-164). Ends with a sentence, and with nothing changed, if
+    keys are missing or belong to another database.
+    """
+    Path(current_app.instance_path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = keys.missing(key_check.folder())
+    if not new_keys:
+        _refuse_without(missing)
+    # First the database: if it needs the keys it has, a missing one must not be made anew.
+    alembic.upgrade()
+    for name in keys.make(key_check.folder(), missing):
+        click.echo(f"Made the key {name}. Back it up apart from the database.")
+    try:
+        ring = keys.load(key_check.folder())
+    except keys.KeysMissing as error:
+        raise click.ClickException(str(error)) from None
+    _bind(ring, new_keys)
+
+
+def _refuse_without(missing: list[str]) -> None:
+    """End with a sentence if accounts need keys that are not here."""
+    if missing and key_check.has_accounts():
+        raise _refused("The database has accounts, and these keys are missing or short", missing)
+    prints = key_check.stored_prints()
+    if prints and not missing:
+        strangers = key_check.strangers(keys.load(key_check.folder()), prints)
+        if strangers:
+            raise _refused("These keys don't belong to the database", strangers)
+
+
+def _refused(why: str, names: list[str]) -> click.ClickException:
+    return click.ClickException(
+        f"Nothing was changed. {why}: {', '.join(names)}. "
+        "Put back the folder of keys from your backup. Are they lost for ever? Then "
+        "flask --app app init --new-keys goes on without them, and nobody can read any more: "
+        f"{key_check.losses(names)}."
+    )
+
+
+def _bind(ring: keys.KeyRing, new_keys: bool) -> None:
+    """Let the database remember these keys, if they open what it holds."""
+    row = Installation.the_one()
+    strangers = key_check.strangers(ring, row.key_prints)
+    if row.key_prints is None and not new_keys and (closed := key_check.closed_kinds(ring)):
+        db.session.rollback()
+        raise click.ClickException(
+            f"The keys don't open what the database holds: {', '.join(closed)}. "
+            "Put back the keys that belong to it and run this again."
+        )
+    if strangers:
+        click.echo(f"Nobody can read any more: {key_check.losses(strangers)}.")
+        events.record("keys replaced", None, clock.now(), result=", ".join(strangers))
+    if row.key_prints != ring.prints:
+        row.key_prints = ring.prints
+    db.session.commit()
