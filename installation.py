@@ -11,7 +11,7 @@ import keys
 import web_address
 from db import alembic, db
 from mail import pause
-from operations import key_check
+from operations import files, key_check
 
 Finding = tuple[str, str | None]
 """What was looked at, and what is wrong with it (None: nothing)."""
@@ -23,6 +23,7 @@ def findings() -> list[Finding]:
     return [
         _keys(folder),
         _privacy(folder),
+        ("files are private", files.mending(Path(current_app.instance_path))),
         _database(),
         ("keys belong to the database", _told(_strange_keys)),
         ("sealed values open", _told(_closed_kinds)),
@@ -52,7 +53,7 @@ def _keys(folder: Path) -> Finding:
 
 
 def _privacy(folder: Path) -> Finding:
-    loose = [file.name for file in folder.glob("*.key") if file.stat().st_mode & 0o077]
+    loose = [file.name for file in folder.glob("*.key") if file.stat().st_mode & files.OTHERS]
     return "keys are private", f"chmod 600 {' '.join(loose)}" if loose else None
 
 

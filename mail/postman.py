@@ -7,6 +7,7 @@ behind: such a mail is not sent again by itself, since it may have left; `flask 
 tells of it.
 """
 
+import os
 from concurrent.futures import TimeoutError as NotYet
 from datetime import datetime, timedelta
 from email.policy import SMTP
@@ -198,4 +199,6 @@ def _send(row: Outbox, at: datetime) -> None:
     folder = Path(current_app.instance_path) / "outbox"
     folder.mkdir(mode=0o700, exist_ok=True)
     name = f"{at:%Y%m%dT%H%M%S}-{at.microsecond:06d}-{row.id:06d}.eml"
-    (folder / name).write_bytes(made.as_bytes(policy=SMTP))
+    handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(made.as_bytes(policy=SMTP))

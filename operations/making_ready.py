@@ -9,7 +9,7 @@ import clock
 import keys
 from accounts import events
 from db import alembic, db
-from operations import key_check
+from operations import files, key_check
 from operations.installation_row import Installation
 
 
@@ -20,19 +20,20 @@ def prepare(new_keys: bool = False) -> None:
     the old one is lost (S-161, S-164). Ends with a sentence, and with nothing changed, if
     keys are missing or belong to another database.
     """
-    Path(current_app.instance_path).mkdir(mode=0o700, parents=True, exist_ok=True)
-    missing = keys.missing(key_check.folder())
-    if not new_keys:
-        _refuse_without(missing)
-    # First the database: if it needs the keys it has, a missing one must not be made anew.
-    alembic.upgrade()
-    for name in keys.make(key_check.folder(), missing):
-        click.echo(f"Made the key {name}. Back it up apart from the database.")
-    try:
-        ring = keys.load(key_check.folder())
-    except keys.KeysMissing as error:
-        raise click.ClickException(str(error)) from None
-    _bind(ring, new_keys)
+    with files.private():
+        Path(current_app.instance_path).mkdir(parents=True, exist_ok=True)
+        missing = keys.missing(key_check.folder())
+        if not new_keys:
+            _refuse_without(missing)
+        # First the database: if it needs the keys it has, a missing one must not be made anew.
+        alembic.upgrade()
+        for name in keys.make(key_check.folder(), missing):
+            click.echo(f"Made the key {name}. Back it up apart from the database.")
+        try:
+            ring = keys.load(key_check.folder())
+        except keys.KeysMissing as error:
+            raise click.ClickException(str(error)) from None
+        _bind(ring, new_keys)
 
 
 def _refuse_without(missing: list[str]) -> None:

@@ -168,7 +168,7 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_installation(fit: Flask) -> Non
     looked = run(fit, "doctor")
 
     assert looked.exit_code == 0
-    assert looked.output.count("ok  ") == 9
+    assert looked.output.count("ok  ") == 10
     assert "FAULT" not in looked.output
 
 
@@ -212,7 +212,9 @@ def test_doctor_tells_of_a_file_that_is_no_database(fit: Flask) -> None:
         db.engine.dispose()
     for file in Path(fit.instance_path).glob("onward.sqlite*"):
         file.unlink()
-    (Path(fit.instance_path) / "onward.sqlite").write_text("not a database at all\n" * 100)
+    file = Path(fit.instance_path) / "onward.sqlite"
+    file.write_text("not a database at all\n" * 100)
+    file.chmod(0o600)
 
     assert only_fault(fit) == "FAULT  database: can't be read (DatabaseError)"
 

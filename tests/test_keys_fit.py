@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -206,6 +207,39 @@ def test_an_older_installation_goes_on_with_its_keys(tmp_path: Path) -> None:
     create_app({"INSTANCE": app.instance_path})
     with app.app_context():
         db.engine.dispose()
+
+
+def test_init_makes_files_that_their_owner_alone_can_read(tmp_path: Path) -> None:
+    """F15: also under the usual umask of 022."""
+    before = os.umask(0o022)
+    try:
+        app = install(tmp_path / "instance")
+        bob = Person(app, "bob@example.com")
+        bob.sign_in()
+        bob.set_up()
+    finally:
+        os.umask(before)
+    instance = Path(app.instance_path)
+    kept = [*instance.glob("onward.sqlite*"), *instance.glob("outbox/*.eml")]
+
+    assert stat.S_IMODE(instance.stat().st_mode) == 0o700
+    assert len(kept) >= 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in kept} == {0o600}
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_doctor_tells_of_files_that_others_can_read(app: Flask, carol: Person) -> None:
+    app.config.update(FIT)
+    instance = Path(app.instance_path)
+    instance.chmod(0o755)
+    (instance / "onward.sqlite").chmod(0o644)
+    next((instance / "outbox").glob("*.eml")).chmod(0o640)
+
+    assert faults(app) == [
+        f"FAULT  files are private: chmod 700 {instance} && "
+        f"chmod 600 {instance}/onward.sqlite {instance}/outbox/*.eml"
+    ]
 
 
 def test_codes_still_work_after_init_with_the_right_keys(app: Flask, carol: Person) -> None:
