@@ -92,7 +92,9 @@ def finish_tie(sign_in: SignIn, account: Account, at: datetime) -> None:
     """
     trip = sso_trip.tie_of(sign_in.id)
     provider = providers().get(sign_in.provider_id or "")
-    if trip is None or trip.subject is None or provider is None or not trip.tie_once(at):
+    if trip is None or trip.subject is None or provider not in providers_for(account.id):
+        return  # the person may have left its organisation since they came
+    if not trip.tie_once(at):
         return
     if subject_of(account.id, provider.issuer) is not None or not tie(
         account, provider, trip.subject, at

@@ -98,7 +98,10 @@ def submit_tie() -> Response:
     trip = sso_trip.waiting_tie(at)
     if trip is None:
         return _refused(Refusal("sso_state"))
-    account = db.session.get_one(Account, trip.account_id)
+    account, provider = db.session.get_one(Account, trip.account_id), _provider(trip.provider_id)
+    if provider not in identity.providers_for(account.id):
+        reason = ("sso_organisation", "organisation")
+        return _refused(sso_entry.note_refusal(provider, "sign-in", *reason, at))
     typed = SignInForm.posted().password.data or ""
     outcome = signin.sign_in(account.email, typed, at, trip)
     if isinstance(outcome, Refusal):

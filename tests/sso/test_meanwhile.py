@@ -56,6 +56,41 @@ def test_the_old_password_ties_nothing_once_there_is_a_new_one(
     assert rows(ALIVE) == [(0,)]
 
 
+def test_who_left_the_organisation_meanwhile_is_not_tied(
+    app: Flask, person: Comer, rows: Rows
+) -> None:
+    """The page that asks for the password may stand open for minutes."""
+    person.come()
+    assert person.page.heading == "Is this your account?"
+    command(app, "account", "leave", person.email, "--organisation", "Hartley & Sons")
+    before = rows("SELECT * FROM sign_ins")
+
+    page = person.press("/signin/tie", password=PASSWORD)
+
+    assert (page.status, page.heading) == (422, "Sign in")
+    assert page.error == "Your organisation does not sign in with Example SSO. Use your password."
+    assert ended(rows) == [("sign-in", "sso", "refused: organisation")]
+    assert rows("SELECT * FROM identities") == []
+    assert rows("SELECT * FROM sign_ins") == before
+
+
+def test_who_left_while_the_password_was_checked_is_not_tied(
+    app: Flask, person: Comer, rows: Rows
+) -> None:
+    """The password was right: it is a sign-in, but by no provider."""
+    person.come()
+
+    def leave() -> None:
+        command(app, "account", "leave", person.email, "--organisation", "Hartley & Sons")
+
+    with meanwhile(VERIFIES, leave):
+        page = person.press("/signin/tie", password=PASSWORD)
+
+    assert page.heading == SECURITY
+    assert rows("SELECT * FROM identities") == []
+    assert rows("SELECT first_factor, exempt_at FROM sign_ins") == [("password", None)]
+
+
 def test_a_sign_in_that_ended_meanwhile_is_not_proved(
     app: Flask, nora: Comer, evil: Evil, rows: Rows
 ) -> None:
