@@ -84,8 +84,9 @@ def _spend(
     found: Visitor, factor: str, at: datetime, check: Callable[[], Refusal | None]
 ) -> Refusal | None:
     """Run a check within the budget, with its event; a pause ends pending sign-ins."""
+    budget = _budget(found)
     device = found.known_device
-    refusal = throttle.guard(_budget(found), at, check)
+    refusal = throttle.guard(budget, at, check)
     if device is not None and refusal is not None and refusal.reason == "stopped":
         db.session.delete(device)  # from now on it is a stranger like any other
         refusal = Refusal("browser_stopped")
@@ -101,7 +102,10 @@ def _spend(
 def _budget(found: Visitor) -> Tries:
     """Return the tries of the browser, if it is known, or else of all strangers."""
     if found.known_device is not None:
-        return throttle.locked(TrustedDevice, found.known_device.id)
+        own = throttle.locked_if_there(TrustedDevice, found.known_device.id)
+        if own is not None:
+            return own
+        found.device = None  # swept since the gate has read it
     return throttle.locked(Throttle, found.account.id)
 
 

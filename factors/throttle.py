@@ -107,6 +107,11 @@ def locked(which: type[T], key: int) -> T:
     return db.session.get_one(which, key, with_for_update=True, populate_existing=True)
 
 
+def locked_if_there(which: type[T], key: int) -> T | None:
+    """Return the same of a browser, which may have been swept away meanwhile."""
+    return db.session.get(which, key, with_for_update=True, populate_existing=True)
+
+
 def guard(tries: Tries, at: datetime, check: Callable[[], Refusal | None]) -> Refusal | None:
     """Run `check` within a budget; return its refusal, "locked" or "stopped".
 
