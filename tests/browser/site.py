@@ -22,6 +22,16 @@ class Handler(WSGIRequestHandler):
     timeout = 10
 
 
+def closed_in_the_end(answer: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass an answer on and close it: the server forgets to when the browser hangs up."""
+    try:
+        yield from answer
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+
+
 class Line:
     """What lies between browser and application."""
 
@@ -44,7 +54,7 @@ class Line:
         if environ["REQUEST_METHOD"] == "POST":
             return self._post(environ, start)
         self.gets.append(environ["PATH_INFO"])
-        return self.app.wsgi_app(environ, start)
+        return closed_in_the_end(self.app.wsgi_app(environ, start))
 
     def _post(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         assert self.app is not None
@@ -59,7 +69,7 @@ class Line:
             raise ConnectionResetError
         if self.seconds_for_second_post:
             self.second_post.wait(self.seconds_for_second_post)
-        return answer
+        return closed_in_the_end(answer)
 
 
 class Site:
