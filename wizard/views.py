@@ -12,7 +12,7 @@ import web
 from accounts import code_mail, nudge, proof, reset
 from accounts.visitor import me
 from db import db, writes
-from wizard import pages, returns, starts, tickets, turns
+from wizard import loads, pages, returns, starts, tickets, turns
 from wizard.answers import Answer, Asked, Outcome
 from wizard.forms import StepForm
 from wizard.moves import is_current, live, void_where
@@ -43,11 +43,11 @@ def not_now() -> Response:
 @writes
 def show(kind: str) -> Response:
     """Void what is pending and show the introduction, or tell what was voided."""
-    if refused := _refused_load():
+    if refused := loads.refused():
         return refused
     found, wanted = me(), Kind(kind)
     has_app = found.authenticator is not None
-    if _changes_nothing():
+    if loads.changes_nothing():
         return pages.introduction(wanted, found)
     ended = returns.loaded(found.account.id, clock.now())
     db.session.commit()
@@ -136,7 +136,7 @@ def _introduction_of(entry: str | None) -> str:
 @writes
 def view(view: str) -> Response:
     """Show the step once, to a browser without script; a second time voids."""
-    if refused := _refused_load():
+    if refused := loads.refused():
         return refused
     found, at = me(), clock.now()
     wizard = db.session.scalar(
@@ -148,7 +148,7 @@ def view(view: str) -> Response:
         return pages.step(wizard, found)
     if wizard.finished_at is not None:
         return web.go(url_for("home"))
-    if not _changes_nothing():
+    if not loads.changes_nothing():
         void_where(Wizard.id == wizard.id, Reason.LOADED, at)
         db.session.commit()
     return web.go(_address(wizard.kind))
@@ -219,20 +219,3 @@ def unreadable(error: keys.SealBroken) -> Response:
     ended = returns.loaded(me().account.id, clock.now(), Reason.UNREADABLE)
     db.session.commit()
     return pages.out_of_date() if ended is None else pages.restart(ended, me(), 409)
-
-
-def _refused_load() -> Response | None:
-    """Refuse loads that no person made: prefetch, image, frame, script (S-043)."""
-    marks = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
-    if any("prefetch" in mark or "prerender" in mark or "preview" in mark for mark in marks):
-        # A 200 would be shown on the later click without asking us again.
-        return Response(status=503)
-    if request.headers.get("Sec-Fetch-Dest", "document") != "document":
-        return web.error_page(403)
-    return None
-
-
-def _changes_nothing() -> bool:
-    """Tell whether this load must not void: HEAD, or a link on somebody else's page."""
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    return request.method == "HEAD" or site not in {"none", "same-origin"}
