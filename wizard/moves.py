@@ -11,20 +11,16 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    func,
     literal,
-    not_,
     null,
     or_,
-    select,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from accounts import events
 from db import UTCDateTime, choice, db
 from wizard.tickets import Ticket
-from wizard.wizard import IDLE, LONGEST, RESUMABLE, Reason, Wizard
+from wizard.wizard import IDLE, LONGEST, Reason, Wizard
 
 
 def take(
@@ -96,7 +92,7 @@ def _word(reason: Reason) -> ColumnElement[Reason]:
 def void_where(which: ColumnElement[bool], reason: Reason, at: datetime) -> bool:
     """Void the live wizard that `which` picks, by one UPDATE; tell whether there was one.
 
-    What it held is wiped, except where a page may be brought back (`revive`).
+    What it held is wiped, except where a page may be brought back (hidden_pages.py).
     """
     voided = db.session.scalar(
         update(Wizard)
@@ -118,46 +114,6 @@ def void_where(which: ColumnElement[bool], reason: Reason, at: datetime) -> bool
     voided.tell("voided", at)
     db.session.flush()
     return True
-
-
-def revive(proof: Ticket, account_id: int, sign_in_id: int, at: datetime) -> Wizard | None:
-    """Bring back the newest set-up of the account, voided by a load a moment ago.
-
-    One UPDATE, and each proof is good for one turn: it succeeds once.
-    """
-    newest = select(func.max(Wizard.id)).where(Wizard.account_id == account_id).scalar_subquery()
-    revived = db.session.scalar(
-        update(Wizard)
-        .where(
-            Wizard.id == newest,
-            Wizard.attempt == proof.attempt,
-            Wizard.turn == proof.turn,
-            Wizard.sign_in_id == sign_in_id,
-            Wizard.void_reason == Reason.LOADED,
-            Wizard.sealed_kept.is_not(None),
-            Wizard.voided_at > at - RESUMABLE,
-            not_(over(at)),
-        )
-        .values(
-            voided_at=None,
-            void_reason=None,
-            turn=Wizard.turn + 1,
-            resumed_turn=Wizard.turn + 1,
-            turned_at=at,
-        )
-        .returning(Wizard),
-        execution_options={"populate_existing": True, "synchronize_session": False},
-    )
-    if revived is not None:
-        revived.take_up()
-        events.record(
-            f"resumed: {revived.kind}",
-            account_id,
-            at,
-            factor=revived.step,
-            result=str(Reason.LOADED),
-        )
-    return revived
 
 
 def is_current(ticket: Ticket, sign_in_id: int) -> ColumnElement[bool]:

@@ -8,7 +8,8 @@ from accounts.models import REPLAY
 from db import db
 from factors import void_record
 from wizard.answers import Answer, Asked, Outcome, named, of_account
-from wizard.moves import revive, void_where
+from wizard.hidden_pages import revive
+from wizard.moves import void_where
 from wizard.tickets import Ticket
 from wizard.wizard import KEPT, Reason, Wizard
 
