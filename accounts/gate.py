@@ -83,6 +83,7 @@ LISTS: dict[Verdict, set[str]] = {
         "wizard.seen",
         "wizard.submit",
         "wizard.leave",
+        "wizard.visibility",
         "wizard.resume",
         "wizard.download",
         "proof.show",
@@ -97,6 +98,9 @@ LISTS[Verdict.NUDGE] = LISTS[Verdict.SET_UP] | {"wizard.not_now"}
 """What may be entered below `open`; whatever is not listed is denied.
 
 At `nudge` everything else is open too, but a page load is answered by the prompt."""
+
+UNATTENDED = {"wizard.leave", "wizard.visibility"}
+"""What pages send when nobody may look at them: it is no use of a sign-in."""
 
 HOME = {
     Verdict.ANONYMOUS: "signin.show",
@@ -182,7 +186,7 @@ def note_seen(response: Response) -> Response:
     """Note that the sign-in is in use, at most once a minute, after the page's own work."""
     # Only whom the gate has read: on a page about a broken database nobody is looked up.
     found, at = g.get("passed"), clock.now()
-    if found is None or found.is_spent:
+    if found is None or found.is_spent or request.endpoint in UNATTENDED:
         return response
     sign_in_id, seen_at = found.sign_in.id, found.sign_in.seen_at
     if (at - seen_at).total_seconds() > SEEN_EVERY_SECONDS:

@@ -154,6 +154,7 @@ class Person:
         self.client: FlaskClient = app.test_client()
         self.key = ""
         self.codes: list[str] = []
+        self.words = 0
         self.page = Page(self.client.get("/help"))
 
     def visit(self, path: str, **headers: str) -> Page:
@@ -196,6 +197,19 @@ class Person:
         self.page = Page(response)
         self._load_styles()
         return self.page
+
+    def say(self, word: str, /, **fields: Any) -> TestResponse:
+        """Send what the page's script says of it: hidden, shown or gone; the number rises."""
+        self.words += 1
+        said = {"word": word, "page": "ab12", "number": self.words}
+        return self.post("/setup/visibility", self.page.hidden() | said | fields)
+
+    def come_back(self) -> str:
+        """Load the page anew that a phone has discarded while it was hidden; return its proof."""
+        proof = self.page.proof
+        self.say("hidden")
+        assert self.visit("/setup").heading == "Set-up has started again"
+        return proof
 
     def sign_in(self, password: str = PASSWORD) -> Page:
         self.visit("/signin")

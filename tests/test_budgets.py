@@ -102,6 +102,17 @@ def test_the_finishing_post_keeps_to_its_statements(app: Flask, person: Person) 
     assert at_answer.commits == 1
 
 
+@pytest.mark.parametrize("word", ["hidden", "shown", "gone"])
+def test_a_word_of_a_page_costs_one_update(app: Flask, person: Person, word: str) -> None:
+    """Every switch to the app sends two of them: the gate's read, and the note."""
+    person.to_verify()
+
+    with counted(app) as cost:
+        assert person.say(word).status_code == 204
+
+    assert (cost.statements, cost.commits) == (2, 1)
+
+
 def test_the_step_that_mails_a_code_keeps_to_its_statements(app: Flask, person: Person) -> None:
     person.to_backup()
     person.next(way="email")

@@ -285,6 +285,7 @@ def with_backup_email(public: Flask, now: datetime) -> Walker:
     proof = bob.page.proof
     bob.visit("/setup")
     bob.press("/setup/resume", proof=proof)
+    bob.say("gone")
     bob.post("/setup/leave", bob.page.hidden())
     bob.htmx = False
     bob.visit("/setup")

@@ -55,6 +55,7 @@ SET_UP = {
     "/setup/codes",
     "/setup/required",
     "/setup/leave",
+    "/setup/visibility",
     "/setup/resume",
     "/setup/backup-codes",
     "/signin/confirm",

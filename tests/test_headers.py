@@ -108,6 +108,7 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "view of a step": (303, lambda site: scan(site, {})),
     "one-time stylesheet": (200, lambda site: site.get("/setup/seen/none.css")),
     "beacon": (204, lambda site: site.post("/setup/leave")),
+    "beacon of a hidden page": (204, lambda site: site.post("/setup/visibility")),
     "sent on": (303, lambda site: site.get("/")),
     "sent to sign in": (303, lambda site: site.stranger("/security")),
     "sent to sign in by htmx": (

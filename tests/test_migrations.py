@@ -31,6 +31,7 @@ LANDED = {
     "0012": "8651e02fb9d36748264a42440ccdfc1afe93321b86190914011dc9ce50b2777d",
     "0013": "dbd841b932a5ad929f73ae22ade859157ab708998c2b846f4e8375394ad2f0ec",
     "0014": "28f8fbc2ea4a90133ffa75ad43df147af892d1c8c2cf5b5bd61f96042f345000",
+    "0015": "b7a1ca53d36d5356b01e9e3970d38ecddd14c9146d97f17af29450262b0c497a",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 

@@ -661,6 +661,7 @@ def test_it_opens_nothing_else_to_the_spent_token(alice: Person, snapshot: Snaps
         ("/setup", older | {"ticket": "rubbish"}),
         ("/setup", {"csrf_token": older["csrf_token"]}),
         ("/setup/leave", fields),
+        ("/setup/visibility", fields | {"word": "hidden", "page": "ab12", "number": "1"}),
         ("/setup/backup-codes", fields),
         ("/security/devices/remove-all", fields),
         ("/signin/confirm", fields),

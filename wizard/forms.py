@@ -16,3 +16,12 @@ class StepForm(BodyForm):
     way = OnceField()
     address = OnceField()
     saved = BooleanField()
+
+
+class PageForm(BodyForm):
+    """What a page says of itself by beacon, and the ticket of its turn."""
+
+    ticket = OnceField()
+    page = OnceField()
+    number = OnceField()
+    word = OnceField()

@@ -68,6 +68,9 @@ def _taking() -> ReturningUpdate[Wizard]:
             refusal=null(),
             view=bindparam("new_view"),
             view_seen_at=None,
+            page=null(),
+            page_number=null(),
+            hidden_at=null(),
             # Whoever posts the form has seen its page.
             shown_at=case((Wizard.shown_at.is_(None), now), else_=Wizard.shown_at),
         )

@@ -12,9 +12,9 @@ import web
 from accounts import code_mail, nudge, proof, reset
 from accounts.visitor import me
 from db import db, writes
-from wizard import loads, pages, returns, starts, tickets, turns
+from wizard import hidden_pages, loads, pages, returns, starts, tickets, turns
 from wizard.answers import Answer, Asked, Outcome
-from wizard.forms import StepForm
+from wizard.forms import PageForm, StepForm
 from wizard.moves import is_current, live, void_where
 from wizard.wizard import Kind, Reason, Wizard
 
@@ -175,10 +175,27 @@ def seen(view: str) -> Response:
 
 @bp.post("/leave")
 def leave() -> Response:
-    """Void the set-up whose page was left, if the ticket is still the current one."""
-    ticket = tickets.read(StepForm.posted().ticket.data)
+    """Void the set-up whose page was left, if the ticket is still the current one.
+
+    A page that holds only a proof was loaded as the copy of one: nothing comes back for it.
+    """
+    form, sign_in_id = StepForm.posted(), me().sign_in.id
+    ticket, proof = tickets.read(form.ticket.data), tickets.read_proof(form.proof.data)
     if ticket is not None:
-        void_where(is_current(ticket, me().sign_in.id), Reason.LEFT, clock.now())
+        hidden_pages.leave(ticket, sign_in_id, clock.now())
+    elif proof is not None:
+        hidden_pages.forget(proof, sign_in_id)
+    db.session.commit()
+    return Response(status=204)
+
+
+@bp.post("/visibility")
+def visibility() -> Response:
+    """Note that the page of a turn went hidden, is shown again or goes for good."""
+    form = PageForm.posted()
+    ticket, said = tickets.read(form.ticket.data), hidden_pages.Said.read(form)
+    if ticket is not None and said is not None:
+        hidden_pages.note(ticket, me().sign_in.id, said, clock.now())
         db.session.commit()
     return Response(status=204)
 

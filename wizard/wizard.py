@@ -101,6 +101,12 @@ class Wizard(SealedModel):
     """What a page that a phone discarded may be brought back with, for ten minutes."""
     resumed_turn: Mapped[int | None]
     """The turn that a discarded page was brought back with."""
+    page: Mapped[str | None]
+    """The page that shows this turn, as it names itself, once it has said anything."""
+    page_number: Mapped[int | None]
+    """The number of the page's last word (hidden_pages.py)."""
+    hidden_at: Mapped[datetime | None]
+    """When the page of this turn went hidden, if that was its last word."""
     proved_at: Mapped[datetime]
     started_at: Mapped[datetime]
     turned_at: Mapped[datetime]
