@@ -6,63 +6,20 @@ server, and stay void.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Playwright
+from playwright.sync_api import Playwright
 
-from tests.browser import chromium
-from tests.browser.conftest import MILLISECONDS, Count
+from tests.browser.conftest import Count
 from tests.browser.mailbox import Mailbox
 from tests.browser.site import Site
+from tests.browser.tabs import Tabs, browser
 from tests.browser.test_forward_only import STEPS, fill, reach
-from tests.browser.visitor import ARGUMENTS, KEEP_BACK_FORWARD_CACHE, Visitor
+from tests.browser.visitor import Visitor
 
-EXTENSION = Path(__file__).parent / "tabs_extension"
 AGAIN = "Set-up has started again"
 ON = "Two-factor authentication is on"
-
-
-class Tabs:
-    """A whole browser with its own profile, whose tabs can be discarded and brought back."""
-
-    def __init__(self, context: BrowserContext, site: Site) -> None:
-        self.context, self.site = context, site
-        context.set_default_timeout(MILLISECONDS)
-        assert context.browser is not None
-        line = context.browser.new_browser_cdp_session()
-        line.send("Extensions.loadUnpacked", {"path": str(EXTENSION)})
-        self.visitor = Visitor(context.new_page())
-
-    def ask(self, act: str) -> None:
-        """Let the browser do something to the set-up's tab."""
-        self.context.new_page().goto(f"{self.site.url}/help#{act}")
-
-    def gone(self, act: str) -> None:
-        """Do something after which the set-up's tab is gone."""
-        with self.visitor.page.expect_event("close"):
-            self.ask(act)
-
-    def brought(self, act: str) -> Page:
-        """Do something that brings a tab of the set-up, and return it."""
-        with self.context.expect_page(lambda page: "/setup" in page.url) as tab:
-            self.ask(act)
-        page: Page = tab.value
-        return page
-
-
-@contextmanager
-def browser(playwright: Playwright, profile: Path, site: Site, *more: str) -> Iterator[Tabs]:
-    context = playwright.chromium.launch_persistent_context(
-        profile,
-        executable_path=chromium.path(),
-        args=[*ARGUMENTS, "--enable-unsafe-extension-debugging", *more],
-        ignore_default_args=[*KEEP_BACK_FORWARD_CACHE, "--disable-extensions"],
-        base_url=site.url,
-    )
-    yield Tabs(context, site)
-    context.close()
 
 
 @pytest.fixture
@@ -138,6 +95,7 @@ def test_a_duplicated_tab_does_not_go_on(tabs: Tabs, count: Count) -> None:
     visitor.sees(AGAIN)
     visitor.reads("delete the record “alice@example.com”")
     visitor.page = first
+    first.bring_to_front()
     visitor.enter_code()
     visitor.sees(AGAIN)
     assert count("authenticators") == 0
@@ -160,7 +118,8 @@ def test_a_restored_session_does_not_go_on(
 ) -> None:
     with browser(playwright, tmp_path / "profile", site) as before:
         reach(before.visitor, "verify")
+        loaded = site.line.gets.count("/setup")
     with browser(playwright, tmp_path / "profile", site, "--restore-last-session") as after:
-        after.visitor.page = next(p for p in after.context.pages if "/setup" in p.url)
+        after.visitor.page = after.restored(loaded)
         after.visitor.sees(AGAIN)
     assert count("wizards WHERE voided_at IS NULL") == 0

@@ -40,9 +40,13 @@ class Visitor:
     """A person before a page; `key` is what the authenticator app holds."""
 
     def __init__(
-        self, page: Page, email: str = "alice@example.com", watch: Watch | None = None
+        self,
+        page: Page,
+        email: str = "alice@example.com",
+        watch: Watch | None = None,
+        url: str = "",
     ) -> None:
-        self.page, self.email, self.watch = page, email, watch
+        self.page, self.email, self.watch, self.url = page, email, watch, url
         self.key = self.label = ""
         self.codes: list[str] = []
 
@@ -76,7 +80,7 @@ class Visitor:
         expect(self.page.get_by_role("alert")).to_contain_text(text)
 
     def sign_in(self) -> None:
-        self.page.goto("/signin")
+        self.page.goto(f"{self.url}/signin")
         self.type("Email", self.email)
         self.page.get_by_label("Password", exact=True).fill(PASSWORD)
         self.press("Sign in")
