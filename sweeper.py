@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from flask import Flask, Response, current_app, request
-from sqlalchemy import delete, update
+from sqlalchemy import delete, or_, update
 
 import clock
 from accounts.password_link import INVITED, PasswordLink
@@ -23,7 +23,12 @@ def sweep(at: datetime) -> None:
     """Delete void records, dead codes, old counts and forgotten browsers."""
     void_record.wipe(at)
     db.session.execute(
-        update(Wizard).where(Wizard.voided_at <= at - RESUMABLE).values(sealed_kept=None)
+        update(Wizard)
+        .where(
+            Wizard.sealed_kept.is_not(None),
+            or_(Wizard.hidden_at.is_(None), Wizard.hidden_at <= at - RESUMABLE),
+        )
+        .values(sealed_kept=None)
     )
     db.session.execute(delete(EmailCode).where(EmailCode.made_at <= at - DAY))
     db.session.execute(delete(TrustedDevice).where(TrustedDevice.known_at <= at - LIFE))

@@ -5,43 +5,84 @@
   const find = (selector) => document.querySelector(selector);
   const live = () => find("#live");
   const KEPT = "onward-resume"; // proves this very tab; worth nothing without the sign-in
+  const PAGE = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => part.toString(16)).join("");
+  const isHidden = () => document.visibilityState === "hidden";
   let leaving = false; // a native submit is under way: it leaves the page in the right way
+  let hiding = false; // it went hidden in this very task
+  let gone = false;
+  let words = 0;
+
+  const beacon = (path, fields) => {
+    const csrf_token = find("#step [name=csrf_token]").value;
+    navigator.sendBeacon(path, new URLSearchParams({ ...fields, csrf_token }));
+  };
+  const ticket = () => find("#form [name=ticket]")?.value;
+
+  // A phone discards only pages that nobody sees: the server brings back the set-up of a
+  // page that has said "hidden" and nothing since. Beacons may overtake each other.
+  const say = (word) => {
+    if (gone || !ticket() || !find("#step").dataset.proof) return;
+    beacon("/setup/visibility", { ticket: ticket(), page: PAGE, number: ++words, word });
+  };
+  document.addEventListener("visibilitychange", () => {
+    say(isHidden() ? "hidden" : "shown");
+    hiding = isHidden();
+    setTimeout(() => { hiding = false; });
+  });
 
   // A set-up page that is left voids its set-up. The beacon names its own ticket:
   // on a reload the new page is asked for before the old page's beacon arrives.
   addEventListener("pagehide", () => {
-    const ticket = find("#form [name=ticket]");
-    // A hidden page may be a tab that a phone discarded: it may come back.
-    if (!ticket || leaving || document.visibilityState === "hidden") return;
+    // A page that unloads goes hidden too, before this or after it: that is no hiding.
+    const unseen = isHidden() && !hiding;
+    // A page hidden before may be a tab that a phone discarded: the set-up is not void yet.
+    if (unseen) say("gone");
+    gone = true;
+    if (!ticket() || leaving || unseen) return;
     sessionStorage.removeItem(KEPT);
-    const body = new URLSearchParams({
-      ticket: ticket.value,
-      csrf_token: find("#form [name=csrf_token]").value,
-    });
-    navigator.sendBeacon("/setup/leave", body);
+    beacon("/setup/leave", { ticket: ticket() });
   });
 
   // The belt to the braces of status 202: a page out of the back/forward cache is void.
   addEventListener("pageshow", (event) => {
-    leaving = false;
+    leaving = gone = false;
     if (event.persisted && find("#form [name=ticket]")) location.replace("/setup");
     for (const button of document.querySelectorAll("[data-once] button[disabled]")) button.disabled = false;
   });
 
+  let holding = false;
   const keep = () => {
     const proof = find("#step")?.dataset.proof;
-    if (proof) sessionStorage.setItem(KEPT, proof);
-    else sessionStorage.removeItem(KEPT);
+    if (!proof) return sessionStorage.removeItem(KEPT);
+    sessionStorage.setItem(KEPT, `${PAGE} ${proof}`);
+    // Held while this page lives: a copy of the tab learns by it that it is one.
+    if (!holding) navigator.locks?.request(PAGE, () => new Promise(() => {}));
+    holding = true;
+    if (isHidden()) say("hidden"); // the answer came while nobody looked
+  };
+
+  // Whether the page whose proof a tab holds still lives, or was closed and opened again.
+  const isCopy = async (page) => {
+    const type = performance.getEntriesByType("navigation")[0]?.type;
+    if (document.wasDiscarded === false && type === "back_forward") return true;
+    try {
+      await navigator.locks.request(page, { signal: AbortSignal.timeout(1000) }, () => {});
+      return false;
+    } catch {
+      return true; // held, or a browser that can't tell
+    }
   };
 
   // A phone short of memory discards the page while its owner reads the code in the
-  // app. Coming back is a load like a reload, and has voided the set-up; only the page
-  // that was discarded can say so and prove that it was there.
-  const resume = () => {
-    const proof = sessionStorage.getItem(KEPT);
+  // app. Coming back is a load like a reload, and has voided the set-up; whether the
+  // page had gone hidden, the server knows.
+  const resume = async () => {
+    const [page, proof] = (sessionStorage.getItem(KEPT) ?? "").split(" ");
     keep();
     const csrf = find("#step [name=csrf_token]");
-    if (!document.wasDiscarded || !proof || !csrf) return;
+    if (!proof || !csrf) return;
+    if (await isCopy(page)) return beacon("/setup/leave", { proof });
+    if (!csrf.isConnected) return;
     const values = { proof, csrf_token: csrf.value };
     htmx.ajax("POST", "/setup/resume", { target: "#step", swap: "outerHTML", values });
   };

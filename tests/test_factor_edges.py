@@ -253,9 +253,7 @@ def test_what_comes_back_leaves_nothing_aside(app: Flask, noon: Traveller, rows:
     alice = Person(app, "alice@example.com", htmx=True)
     alice.sign_in()
     alice.to_verify()
-    proof = alice.page.proof
-    alice.visit("/setup")
-    alice.press("/setup/resume", proof=proof)
+    alice.press("/setup/resume", proof=alice.come_back())
     assert rows("SELECT sealed_kept FROM wizards") == [(None,)]
 
 

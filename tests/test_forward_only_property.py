@@ -27,6 +27,12 @@ from db import db
 from tests.conftest import add_person, install
 from tests.person import Page, Person, app_code
 
+STATE = (
+    "SELECT max(wizards.id * 100000 + turn * 10 + (voided_at IS NULL)) FROM wizards "
+    "JOIN accounts ON accounts.id = wizards.account_id WHERE email = :email"
+)
+"""The newest set-up, its turn, and whether it lives, as one number."""
+
 
 class Machine(RuleBasedStateMachine):
     """One person with two browsers, who does everything in any order."""
@@ -203,12 +209,38 @@ class Machine(RuleBasedStateMachine):
     @rule(steps=st.integers(0, 3))
     def come_back_to_a_discarded_page(self, steps: int) -> None:
         """The very tab that a phone discarded goes on where it was."""
+        self.one.say("hidden")
         proof, shown = self.one.page.proof, self.one.page.heading
         self.note(self.one.visit("/setup"))
         if self.one.page.heading == "Set-up has started again":
             self.note(self.one.press("/setup/resume", proof=proof))
             assert self.one.page.heading in {shown, "Set-up has started again"}
         self.go_straight_on(steps)
+
+    @precondition(lambda self: "data-proof" in self.one.page.text)
+    @rule(hides=st.booleans(), late=st.booleans())
+    def reload_by_hand_and_ask_for_it_all_the_same(self, hides: bool, late: bool) -> None:
+        """Nobody reloads what is hidden: the server gives nothing back, whoever asks."""
+        old, proof = self.one.page.hidden(), self.one.page.proof
+        if hides:
+            self.one.say("hidden")
+            self.one.say("shown")
+        self.note(self.one.visit("/setup"))
+        if late:
+            self.one.say("hidden", **old)
+        if self.one.page.heading == "Set-up has started again":
+            self.note(self.one.press("/setup/resume", proof=proof))
+            assert not self.one.page.value("ticket")
+
+    @precondition(lambda self: self.tickets)
+    @rule(back=st.integers(1, 3), word=st.sampled_from(["hidden", "shown", "gone"]))
+    def say_something_of_the_page(self, back: int, word: str) -> None:
+        """It is no act: nothing that anybody sees changes."""
+        ticket = self.tickets[-min(back, len(self.tickets))]
+        if "csrf_token" in self.one.page.hidden():
+            before = self.scalar(STATE)
+            assert self.one.say(word, ticket=ticket).status_code < 500
+            assert self.scalar(STATE) == before
 
     @rule(minutes=st.sampled_from([0.5, 1, 4, 9, 16, 40]))
     def let_time_pass(self, minutes: float) -> None:

@@ -123,8 +123,7 @@ def test_a_set_up_that_was_brought_back_did_not_end(app: Flask, dora: Person, ro
     alice.sign_in()
     alice.visit("/setup")
     alice.next()
-    proof = alice.page.proof
-    alice.visit("/setup")
+    proof = alice.come_back()
     alice.press("/setup/resume", proof=proof)
 
     kinds = [row[0] for row in rows("SELECT kind FROM events WHERE account_id = 1 ORDER BY id")]

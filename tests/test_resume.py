@@ -26,13 +26,6 @@ def alice(app: Flask, noon: Traveller) -> Person:
     return person
 
 
-def come_back(person: Person) -> str:
-    """Load the page anew, as a browser does with one that was discarded; return its proof."""
-    proof = person.page.proof
-    assert person.visit("/setup").heading == AGAIN
-    return proof
-
-
 def resume(person: Person, proof: str) -> Page:
     return person.press("/setup/resume", proof=proof)
 
@@ -53,7 +46,7 @@ def test_it_goes_on_at_the_step_and_with_the_secret_it_had(
     before = alice.page.heading, alice.page.codes
     label = rows("SELECT label FROM wizards")
 
-    page = resume(alice, come_back(alice))
+    page = resume(alice, alice.come_back())
 
     assert (page.heading, page.codes) == before
     assert rows("SELECT step, label FROM wizards") == [(step, *label[0])]
@@ -83,7 +76,7 @@ def finish(alice: Person) -> None:
 
 def test_the_load_voids_as_always_and_tells_the_record(alice: Person, rows: Rows) -> None:
     alice.to_verify()
-    come_back(alice)
+    alice.come_back()
 
     (turn, voided, secret, kept), *others = rows(STATE)
     assert (turn, others, secret) == (2, [], None)
@@ -94,7 +87,7 @@ def test_the_load_voids_as_always_and_tells_the_record(alice: Person, rows: Rows
 
 def test_a_proof_works_once_and_a_resent_one_shows_the_same(alice: Person, rows: Rows) -> None:
     alice.to_verify()
-    proof = come_back(alice)
+    proof = alice.come_back()
     told = alice.page
     first = resume(alice, proof)
     state = rows(STATE)
@@ -113,7 +106,7 @@ def test_a_proof_works_once_and_a_resent_one_shows_the_same(alice: Person, rows:
 def test_it_can_be_discarded_again(alice: Person) -> None:
     alice.to_verify()
     for _ in range(3):
-        assert resume(alice, come_back(alice)).heading == "Enter the code from your app"
+        assert resume(alice, alice.come_back()).heading == "Enter the code from your app"
     finish(alice)
 
 
@@ -122,7 +115,7 @@ def test_an_older_proof_is_none(alice: Person, rows: Rows) -> None:
     alice.start()
     older = alice.page.proof
     alice.next()
-    come_back(alice)
+    alice.come_back()
     before = rows(STATE)
 
     page = resume(alice, older)
@@ -136,7 +129,7 @@ def test_ten_minutes_later_nothing_is_left_to_go_on_with(
     alice: Person, noon: Traveller, rows: Rows, late: timedelta
 ) -> None:
     alice.to_verify()
-    proof = come_back(alice)
+    proof = alice.come_back()
     noon.shift(late)
 
     page = resume(alice, proof)
@@ -161,9 +154,9 @@ def test_thirty_minutes_are_the_end_however_often_it_is_discarded(
     alice.to_verify()
     for _ in range(3):
         noon.shift(timedelta(minutes=9))
-        assert resume(alice, come_back(alice)).status == 200
+        assert resume(alice, alice.come_back()).status == 200
     noon.shift(timedelta(minutes=4))
-    assert resume(alice, come_back(alice)).status == 409
+    assert resume(alice, alice.come_back()).status == 409
 
 
 def test_what_was_left_or_begun_anew_does_not_come_back(alice: Person, rows: Rows) -> None:
@@ -174,7 +167,7 @@ def test_what_was_left_or_begun_anew_does_not_come_back(alice: Person, rows: Row
     assert resume(alice, proof).status == 409
 
     alice.next()
-    key, proof = alice.page.key, come_back(alice)
+    key, proof = alice.page.key, alice.come_back()
     told = alice.page
     alice.next()
     assert alice.page.key != key
@@ -203,7 +196,7 @@ def test_nothing_else_is_a_proof(app: Flask, alice: Person, rows: Rows, forged: 
     bob.start()
     alice.to_verify()
     ticket = str(alice.page.value("ticket"))
-    come_back(alice)
+    alice.come_back()
     before = rows(STATE)
 
     page = resume(alice, {"ticket": ticket, "foreign": bob.page.proof}.get(forged, forged))
@@ -217,7 +210,7 @@ def test_another_sign_in_can_not_bring_it_back(app: Flask, alice: Person, rows: 
     other.sign_in()
     other.visit("/setup")
     alice.to_verify()
-    proof = come_back(alice)
+    proof = alice.come_back()
     before = rows(STATE)
 
     assert resume(other, proof).status == 409

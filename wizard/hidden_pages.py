@@ -102,7 +102,7 @@ def revive(proof: Ticket, account_id: int, sign_in_id: int, at: datetime) -> Wiz
             is_current(proof, sign_in_id),
             Wizard.void_reason == Reason.LOADED,
             Wizard.sealed_kept.is_not(None),
-            Wizard.voided_at > at - RESUMABLE,
+            Wizard.hidden_at > at - RESUMABLE,
             not_(over(at)),
         )
         .values(

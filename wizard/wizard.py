@@ -41,7 +41,7 @@ KEPT = timedelta(hours=24)
 VIEW_SECONDS = 60
 """How long a view is served again until its stylesheet is asked for."""
 RESUMABLE = timedelta(minutes=10)
-"""How long after the load that voided it a discarded page may be brought back."""
+"""How long after it went hidden a discarded page may be brought back."""
 WRONG_CODES = 10
 """Wrong codes that void a set-up."""
 PENDING = ("sealed_secret", "sealed_codes")
@@ -243,11 +243,13 @@ class Wizard(SealedModel):
     def is_resumable(self, at: datetime) -> bool:
         """Tell whether the page may be brought back that the last load has voided.
 
-        Without script there is none that could prove itself, and nothing is kept.
+        Only a page that had gone hidden can have been discarded. Without script there is
+        none that could prove itself, and nothing is kept.
         """
         if self.voided_at is None or self.void_reason is not Reason.LOADED or self.view:
             return False
-        return at < self.voided_at + RESUMABLE and not self.is_over(at)
+        is_hidden = self.hidden_at is not None and at < self.hidden_at + RESUMABLE
+        return is_hidden and not self.is_over(at)
 
     def is_view_open(self, at: datetime) -> bool:
         """Tell whether the one-time view may still be served.
