@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, false, or_, select
 from sqlalchemy.orm import aliased
 
 from accounts.events import Event
@@ -68,45 +68,53 @@ def of_person(organisation_id: int, account_id: int, most: int) -> list[Row[*tup
 
 
 def concerns(organisation_id: int) -> ColumnElement[bool]:
-    """Whether an event is one of the organisation: its own, or one of somebody then in it."""
+    """Whether an event is one of the organisation: its own, or one of somebody then in it.
+
+    Not in the form of an OR: for that SQLite gathers and sorts the whole log for each page.
+    """
     of_member = was_member(Event.account_id, Event.at, organisation_id)
-    return or_(
-        and_(Event.organisation_id.is_(None), of_member),
-        Event.organisation_id == organisation_id,
-    )
+    is_own = Event.organisation_id == organisation_id
+    return case((Event.organisation_id.is_(None), of_member), else_=is_own)
 
 
 def _facts(organisation_id: int) -> Select[*tuple[Any, ...]]:
-    """Return the SELECT of events with the names of whom they concern and who did it."""
-    by, is_foreign = aliased(Account), _by_foreigner(organisation_id)
+    """Return the SELECT of events with the names of whom they concern and who did it.
+
+    Of an administrator of another organisation nothing is read but that it was one.
+    """
+    by = aliased(Account)
+    by_foreigner = and_(Event.by_account_id.is_not(None), by.id.is_(None))
     told = (Event.id, Event.at, Event.kind, Event.factor, Event.result, Event.reason)
-    ids = (Event.account_id, is_foreign.label("by_foreigner"))
-    people = (Account.name, Account.email)
-    names = ("by_name", "by_email", "address", "browser", "system")
-    doer = (by.name, by.email, Event.address, Event.browser, Event.system)
-    of_doer = [
-        case((~is_foreign, fact)).label(name) for name, fact in zip(names, doer, strict=True)
+    origin = [
+        case((~by_foreigner, column)).label(column.key)
+        for column in (Event.address, Event.browser, Event.system)
     ]
+    people = (Event.account_id, Account.name, Account.email)
+    names = (by.name.label("by_name"), by.email.label("by_email"))
     is_here = exists().where(
         Membership.account_id == Event.account_id, Membership.organisation_id == organisation_id
     )
+    marks = (by_foreigner.label("by_foreigner"), is_here.label("is_here"))
     return (
-        select(*told, *ids, *people, *of_doer, is_here.label("is_here"))
+        select(*told, *origin, *people, *names, *marks)
         .outerjoin(Account, Account.id == Event.account_id)
-        .outerjoin(by, by.id == Event.by_account_id)
+        .outerjoin(by, and_(by.id == Event.by_account_id, _by_ours(organisation_id)))
         .order_by(Event.id.desc())
     )
 
 
-def _by_foreigner(organisation_id: int) -> ColumnElement[bool]:
-    """Whether an administrator of another organisation did it, who has no name in this one."""
-    is_ours = was_member(Event.by_account_id, Event.at, organisation_id)
-    return and_(Event.by_account_id.is_not(None), ~is_ours)
+def _by_ours(organisation_id: int) -> ColumnElement[bool]:
+    """Whether who did it was then in this organisation: others have no name here."""
+    return was_member(Event.by_account_id, Event.at, organisation_id)
 
 
 def _wanted(choice: Choice) -> Select[*tuple[Any, ...]]:
     organisation_id = choice.organisation_id
-    return _facts(organisation_id).where(concerns(organisation_id), *_filters(choice))
+    wanted = concerns(organisation_id)
+    if words := choice.search.strip()[:LONGEST]:
+        # In this order: few events are of who is searched for, and who was where is dear to ask.
+        wanted = case((_named(words, organisation_id), wanted), else_=false())
+    return _facts(organisation_id).where(wanted, *_filters(choice))
 
 
 def _filters(choice: Choice) -> Iterator[ColumnElement[bool]]:
@@ -114,8 +122,6 @@ def _filters(choice: Choice) -> Iterator[ColumnElement[bool]]:
         yield Event.kind == choice.kind
     if choice.account_id is not None:
         yield Event.account_id == choice.account_id
-    if words := choice.search.strip()[:LONGEST]:
-        yield _named(words, choice.organisation_id)
     if choice.since is not None:
         yield Event.at >= _midnight(choice.since)
     if choice.until is not None:
@@ -131,7 +137,7 @@ def _named(words: str, organisation_id: int) -> ColumnElement[bool]:
         Account.email.icontains(words, autoescape=True),
     )
     people = select(Account.id).where(found).scalar_subquery()
-    by_known = and_(Event.by_account_id.in_(people), ~_by_foreigner(organisation_id))
+    by_known = and_(Event.by_account_id.in_(people), _by_ours(organisation_id))
     return or_(Event.account_id.in_(people), by_known)
 
 
