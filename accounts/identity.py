@@ -7,7 +7,7 @@ itself: it may be given to somebody else, or be typed in by whoever has it not.
 from datetime import datetime
 
 from flask import current_app
-from sqlalchemy import ForeignKey, UniqueConstraint, select
+from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, exists, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from accounts import events, notices, sso_trip
@@ -30,6 +30,12 @@ class Identity(Model):
     subject: Mapped[str]
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     tied_at: Mapped[datetime]
+
+
+def cannot_sign_in() -> ColumnElement[bool]:
+    """Whether an account has neither a password nor a tie: an invitation is not answered yet."""
+    tie = exists().where(Identity.account_id == Account.id).correlate(Account)
+    return and_(Account.password_hash.is_(None), ~tie)
 
 
 def providers() -> dict[str, Provider]:

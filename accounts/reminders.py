@@ -15,6 +15,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
 from accounts import events, unsubscribe
+from accounts.identity import cannot_sign_in
 from accounts.models import Account, Enforcement, Membership, Organisation, SignIn
 from accounts.policy import Demand, Policy, demand
 from accounts.visitor import SSO
@@ -142,6 +143,7 @@ def _members(at: datetime) -> Select[*tuple[Any, ...]]:
             Organisation.enforcement != Enforcement.OFF,
             Authenticator.id.is_(None),
             Account.disabled_at.is_(None),
+            ~cannot_sign_in(),
             ~only_by_sso(at),
         )
         .order_by(Account.email, Organisation.name)

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.engine import CursorResult
 
 from accounts import events, past_membership
+from accounts.identity import cannot_sign_in
 from accounts.models import Account, Membership, Organisation, Role, end_all
 from db import db
 from factors import throttle
@@ -109,6 +110,7 @@ def is_last_owner(account_id: int, organisation_id: int | None = None) -> bool:
             Membership.role == Role.OWNER,
             Account.id != account_id,
             Account.disabled_at.is_(None),
+            ~cannot_sign_in(),
         )
     )
     return bool(db.session.scalar(select(mine.except_(others).exists())))

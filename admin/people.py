@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select, tuple_
 
+from accounts.identity import cannot_sign_in
 from accounts.models import Account, Membership
 from admin import standing
 from admin.standing import State
@@ -18,8 +19,8 @@ PAGE = 50
 """People on one page."""
 CHUNK = 1000
 """People read at once for a file: memory does not grow with the organisation."""
-LOCKED, DISABLED = "locked", "disabled"
-EXTRA = (LOCKED, DISABLED)
+LOCKED, DISABLED, INVITED = "locked", "disabled", "invited"
+EXTRA = (LOCKED, DISABLED, INVITED)
 """What may be true beside the state."""
 LONGEST = 100
 """Signs of a search that are read."""
@@ -71,7 +72,9 @@ def counts(organisation_id: int, at: datetime) -> dict[str, int]:
     """Return how many people there are in each state, in one statement."""
     state = standing.state(at)
     locked = func.sum(case((standing.locked(at), 1), else_=0))
-    query = _joined(select(state, func.count(), locked, func.count(Account.disabled_at)))
+    invited = func.sum(case((cannot_sign_in(), 1), else_=0))
+    extra = (locked, func.count(Account.disabled_at), invited)
+    query = _joined(select(state, func.count(), *extra))
     rows = db.session.execute(
         query.where(Membership.organisation_id == organisation_id).group_by(state)
     ).all()
@@ -96,6 +99,7 @@ def _told(at: datetime, *who: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Return the SELECT of what is shown of people, in the order of their names."""
     columns = (Account.id, Account.name, Account.email, Account.disabled_at, Membership.role)
     facts = (
+        cannot_sign_in().label("invited"),
         standing.state(at).label("state"),
         standing.locked(at).label("locked"),
         standing.codes_left().label("codes_left"),
@@ -124,6 +128,8 @@ def _filters(choice: Choice, at: datetime) -> Iterator[ColumnElement[bool]]:
         yield Account.disabled_at.is_not(None)
     elif choice.state == LOCKED:
         yield standing.locked(at)
+    elif choice.state == INVITED:
+        yield cannot_sign_in()
     elif choice.state in set(State):
         yield standing.state(at) == choice.state
     if words := choice.search.strip()[:LONGEST]:

@@ -46,7 +46,7 @@ def export() -> Response:
     )
     db.session.commit()
     header = ["name", "email", "role", "two-factor", "locked", "backup codes left"]
-    header += ["backup email", "last sign-in", "disabled"]
+    header += ["backup email", "last sign-in", "disabled", "invited"]
     return sheet.download(f"people-{at:%Y-%m-%d}", header, _lines(choice, at))
 
 
@@ -55,7 +55,8 @@ def _lines(choice: Choice, at: datetime) -> Iterator[tuple[Any, ...]]:
         locked, has_email = ("yes" if fact else "no" for fact in (row.locked, row.has_email))
         ways = (row.codes_left, has_email)
         dates = (row.last_sign_in, row.disabled_at)
-        yield (row.name, row.email, row.role, row.state, locked, *ways, *dates)
+        invited = "yes" if row.invited else "no"
+        yield (row.name, row.email, row.role, row.state, locked, *ways, *dates, invited)
 
 
 def _posted() -> Choice:

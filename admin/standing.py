@@ -34,6 +34,7 @@ LABELS: dict[str, LazyString] = {
     State.OFF: lazy_gettext("Off"),
     "locked": lazy_gettext("Locked"),
     "disabled": lazy_gettext("Disabled"),
+    "invited": lazy_gettext("Invited"),
 }
 """How each state is called, and what may be true beside it."""
 

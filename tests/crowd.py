@@ -1,7 +1,7 @@
 """A crowd: many people of many organisations, put beside the application in bulk.
 
-Nobody of them signs in: they have no password. Who looks at them is one owner, who
-came over the ordinary ways (see tests/administration.py).
+Nobody of them signs in: their password is none that anybody knows. Who looks at them is
+one owner, who came over the ordinary ways (see tests/administration.py).
 """
 
 import json
@@ -127,6 +127,7 @@ def _account(n: int, now: datetime) -> Iterator[Row]:
         "id": FIRST + n,
         "email": f"person{n}@crowd.example",
         "name": f"{FAMILY[place % 10]} {GIVEN[place // 10 % 10]} {place % 1000}",
+        "password_hash": "never checked",
         "password_at": since,
         "records_issued": 1,
         "created_at": since,

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from db import db
 from mail.outbox import AT_ONCE
-from tests.administration import add, administrator, press, prove, table
+from tests.administration import add, administrator, lines, press, prove, table
 from tests.person import Person
 from tests.test_budgets import counted
 
@@ -163,3 +163,17 @@ def test_a_role_is_changed_by_who_may_give_it(app: Flask, rows: Rows) -> None:
     # From now on Erin is no longer his to act on.
     assert "looks after people" in adam.page.words
     assert dora is not None
+
+
+def test_who_has_not_answered_yet_is_shown_as_invited(app: Flask, dora: Person) -> None:
+    """And is not reminded of two-factor: they can't sign in before they choose a password."""
+    press(dora, "Add people", people="Erin, erin@example.com")
+
+    assert "1 Invited" in dora.visit("/admin/people").words
+    dora.visit("/admin/people?state=invited")
+    assert [row[:4] for row in table(dora.page)] == [
+        ["Erin", "erin@example.com", "Member", "Invited Must set up"]
+    ]
+    press(dora, "Download CSV")
+    assert [line[-1] for line in lines(dora.page)] == ["invited", "yes"]
+    assert "erin@" not in app.test_cli_runner().invoke(args=["remind"]).output
