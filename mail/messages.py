@@ -6,6 +6,7 @@ which values the gallery and the lint look at it, beside those that all messages
 """
 
 from datetime import datetime
+from typing import Any
 
 from flask import current_app
 from flask_babel import gettext
@@ -181,6 +182,26 @@ def invitation(name: str, organisation: str, link: str, ends_at: datetime, at: d
         link=link,
         ends_at=ends_at,
     )
+
+
+@sampled()
+def join_request(
+    name: str, organisation: str, link: str, ends_at: datetime, at: datetime
+) -> Message:
+    """An administrator added somebody who has an account already, and is asked to join."""
+    facts: dict[str, Any] = {"organisation": organisation, "link": link, "ends_at": ends_at}
+    subject = gettext("You are asked to join an organisation")
+    return written("join_request", subject, at, by_reader=False, name=name, **facts)
+
+
+@sampled()
+def join_request_first(
+    name: str, organisation: str, link: str, ends_at: datetime, at: datetime
+) -> Message:
+    """The same, for somebody who has not chosen a password yet: the link chooses one."""
+    facts: dict[str, Any] = {"organisation": organisation, "link": link, "ends_at": ends_at}
+    subject = gettext("You are asked to join an organisation")
+    return written("join_request_first", subject, at, by_reader=False, name=name, **facts)
 
 
 @sampled(provider={"usual": "Example SSO"})
