@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 import addresses
 import clock
-from accounts import events, password, reset, upkeep
+from accounts import events, join_answer, password, reset, upkeep
 from accounts.models import Account, Membership, Role
 from accounts.organisation_commands import named
 from db import db
@@ -58,6 +58,7 @@ def join_organisation(email: str, organisation: str, role: str) -> None:
     if db.session.get(Membership, (account.id, joined.id)):
         raise click.ClickException(f"{account.email} is in {joined.name} already.")
     at = clock.now()
+    join_answer.settle(account.id, joined.id, at)
     Membership.begin(account.id, joined.id, Role(role), at)
     result = f"to {joined.name} as {role}"
     events.record("added", account.id, at, result=result, organisation=joined.id)

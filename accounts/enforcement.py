@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import and_, case, delete, func, select, update
 
-from accounts import events
+from accounts import events, join_answer
 from accounts.events import Event
 from accounts.models import Account, Enforcement, Membership, Organisation
 from accounts.past_membership import PastMembership
@@ -14,9 +14,6 @@ from accounts.visitor import Visitor
 from db import db
 from factors.authenticator import Authenticator
 from factors.refusal import Refusal
-
-GONE = 0
-"""In events, instead of an organisation that was removed: none has this number."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +85,11 @@ def remove(organisation: Organisation, at: datetime) -> None:
 
     Its events belong to nobody's log from then on: a later one may get its number.
     """
+    join_answer.forget(organisation.id)
     for tie in (Membership, PastMembership):
         db.session.execute(delete(tie).where(tie.organisation_id == organisation.id))
     theirs = update(Event).where(Event.organisation_id == organisation.id)
-    db.session.execute(theirs.values(organisation_id=GONE))
+    db.session.execute(theirs.values(organisation_id=events.OF_NOBODY))
     events.record("organisation removed", None, at, result=organisation.name)
     db.session.delete(organisation)
 

@@ -23,6 +23,8 @@ NAMES: dict[str, LazyString] = {
     "two-factor reset": lazy_gettext("Two-factor reset"),
     "account made": lazy_gettext("Account made"),
     "added": lazy_gettext("Added to an organisation"),
+    "joined": lazy_gettext("Joined an organisation"),
+    "join declined": lazy_gettext("Declined to join an organisation"),
     "left": lazy_gettext("Left an organisation"),
     "unlocked": lazy_gettext("Unlocked"),
     "disabled": lazy_gettext("Disabled"),

@@ -3,17 +3,29 @@
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 import client
 from db import Model, db
+
+OF_NOBODY = 0
+"""Instead of an organisation: stands in no organisation's log, since none has this number."""
 
 
 class Event(Model):
     """One thing that happened; holds no secret, code or token."""
 
     __tablename__ = "events"
+    __table_args__ = (
+        # Few events have it: found without reading all, by a search and when a row is deleted.
+        Index(
+            "ix_events_by_account_id",
+            "by_account_id",
+            sqlite_where=text("by_account_id IS NOT NULL"),
+            postgresql_where=text("by_account_id IS NOT NULL"),
+        ),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(index=True)
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)

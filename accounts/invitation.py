@@ -1,5 +1,10 @@
-"""An invitation: somebody is added, and chooses a first password by a mailed link."""
+"""An invitation: somebody is added, and chooses a first password by a mailed link.
 
+Who has an account elsewhere is asked to join instead (join_request.py). Both leave the same
+rows behind on what the list shows, so that nobody who looks there tells one from the other.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -7,8 +12,9 @@ from flask import current_app
 from sqlalchemy import insert
 
 import keys
-from accounts import events, notices, password_link
+from accounts import events, join_request, password_link
 from accounts.events import Event
+from accounts.join_request import Asked
 from accounts.models import Account, Membership, Organisation, Role
 from accounts.password_link import PasswordLink, Purpose
 from db import db
@@ -16,31 +22,78 @@ from factors.refusal import Refusal
 from mail import messages, outbox
 from mail.message import Message
 
+Row = dict[str, Any]
 
-def send_all(accounts: list[Account], organisation: Organisation, at: datetime) -> None:
+
+@dataclass(frozen=True)
+class Invited:
+    """An account that was added, and whom it stands for if it is a placeholder."""
+
+    account: Account
+    asked: Asked | None
+
+    @property
+    def chooses(self) -> Account:
+        """Who would choose a first password by the link."""
+        return self.asked.account if self.asked else self.account
+
+    @property
+    def is_mailed(self) -> bool:
+        """Whether a mail is sent: not to somebody who said no, or who got many."""
+        return self.asked is None or self.asked.may_be_mailed
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether the mail has a link: nothing opens their account yet."""
+        return self.asked is None or not self.asked.can_sign_in
+
+
+def send_all(invited: list[Invited], organisation: Organisation, at: datetime) -> None:
     """Mail many at once, in as many statements as one: some leave now, the rest by and by."""
-    sent = [_written(account, organisation, at) for account in accounts]
-    links = [password_link.columns_of(a.id, Purpose.INVITATION, t, at) for a, t, _ in sent]
+    links: list[Row] = []
+    letters: list[Row] = []
+    for one in invited:
+        token = keys.token()
+        links += _links(one, token, at)
+        letters += _letters(one, organisation, token, at)
     db.session.execute(insert(PasswordLink), links)
-    letters = [outbox.columns_of(message, a.id, a.email, at) for a, _, message in sent]
-    outbox.put_many(letters)
+    if letters:
+        outbox.put_many(letters)
 
 
-def _written(
-    account: Account, organisation: Organisation, at: datetime
-) -> tuple[Account, str, Message]:
-    token = keys.token()
+def _links(one: Invited, token: str, at: datetime) -> list[Row]:
+    """Return the rows of the links: a placeholder has one too, which nobody ever gets."""
+    own = token if one.asked is None else keys.token()
+    rows = [password_link.columns_of(one.account.id, Purpose.INVITATION, own, at)]
+    if one.asked is not None and one.is_mailed and one.needs_password:
+        rows.append(password_link.columns_of(one.chooses.id, Purpose.INVITATION, token, at))
+    return rows
+
+
+def _letters(one: Invited, organisation: Organisation, token: str, at: datetime) -> list[Row]:
+    if not one.is_mailed:
+        return []
+    message = _message(one, organisation, token, at)
+    return [outbox.columns_of(message, one.chooses.id, one.chooses.email, at)]
+
+
+def _message(one: Invited, organisation: Organisation, token: str, at: datetime) -> Message:
     base_url = current_app.config["BASE_URL"].rstrip("/")
+    name, ends_at = one.chooses.name, at + password_link.INVITED
     link = f"{base_url}/signin/invitation/{token}"
-    ends_at = at + password_link.INVITED
-    return account, token, messages.invitation(account.name, organisation.name, link, ends_at, at)
+    if one.asked is None:
+        return messages.invitation(name, organisation.name, link, ends_at, at)
+    if one.needs_password:
+        return messages.join_request_first(name, organisation.name, link, ends_at, at)
+    page = f"{base_url}/security/organisations"
+    return messages.join_request(name, organisation.name, page, ends_at, at)
 
 
 def send_again(
     account: Account, organisation: Organisation, by: Account, at: datetime
 ) -> Refusal | None:
-    """Mail the link once more, or say why not; a second click within a minute is no second act."""
-    db.session.refresh(account, with_for_update=True)
+    """Mail them once more, or say why not; a second click within a minute is no second act."""
+    account = db.session.get_one(Account, account.id, with_for_update=True, populate_existing=True)
     if account.password_hash is not None or account.disabled_at is not None:
         return Refusal("has_password", {"name": account.name})
     if not password_link.is_recent(account.id, Purpose.INVITATION, at):
@@ -50,16 +103,18 @@ def send_again(
 
 def send(account: Account, organisation: Organisation, by: Account | None, at: datetime) -> None:
     """Mail the link, the only one that works from now on; it opens within three days."""
-    _, token, message = _written(account, organisation, at)
-    password_link.make(account.id, Purpose.INVITATION, token, at)
-    notices.to_primary(account, message, at)
+    asked = join_request.of_placeholder(account.id, at)
+    password_link.end_all(account.id, at)
+    if asked is not None:
+        join_request.ask_again(account.id, at)
+    send_all([Invited(account, asked)], organisation, at)
     role = db.session.get_one(Membership, (account.id, organisation.id)).role
     db.session.add(Event(**event_of(account.id, organisation, role, by, at)))
 
 
 def event_of(
     account_id: int, organisation: Organisation, role: Role, by: Account | None, at: datetime
-) -> dict[str, Any]:
+) -> Row:
     """Return the row of the event: it concerns this organisation alone, and says the role."""
     result = f"to {organisation.name} as {role}"
     return events.columns_of(

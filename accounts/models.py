@@ -3,8 +3,18 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, exists, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 import clock
@@ -51,6 +61,8 @@ class Account(Model):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
+    asked_email: Mapped[str | None]
+    """Of a placeholder alone: whom it stands for until they join (join_request.py)."""
     name: Mapped[str]
     password_hash: Mapped[str | None]
     password_at: Mapped[datetime]
@@ -64,6 +76,16 @@ class Account(Model):
     reset_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Of the reset code that the next set-up asks for; None: none (S-171)."""
     reset_at: Mapped[datetime | None]
+
+    @hybrid_property
+    def shown_email(self) -> str:
+        """The address that administrators see."""
+        return self.asked_email or self.email
+
+    @shown_email.inplace.expression
+    @classmethod
+    def _shown_email(cls) -> ColumnElement[str]:
+        return func.coalesce(cls.asked_email, cls.email)
 
     @property
     def next_label(self) -> str:

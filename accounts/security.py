@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 import clock
 import web
-from accounts import events, proof, recent, removals, sign_ins
+from accounts import events, join_request, proof, recent, removals, sign_ins
 from accounts.models import Membership, SignIn
 from accounts.recent import Happening
 from accounts.visitor import Visitor, me
@@ -51,6 +51,7 @@ def show() -> Response:
         protection=protection(found, at),
         target=next_path if web.is_safe_path(next_path) else None,
         administers=Membership.administers(found.account.id),
+        requests=join_request.open_to(found.account.id, at),
     )
 
 

@@ -4,10 +4,12 @@ import csv
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 import addresses
-from accounts import events, invitation
+from accounts import events, invitation, join_request
+from accounts.invitation import Invited
+from accounts.join_request import Asked
 from accounts.models import Account, Membership, Organisation, Role
 from admin.access import Desk
 from db import db
@@ -75,18 +77,20 @@ def add(
 
     The number of statements does not grow with the lines.
     """
-    known = _known(lines, desk.organisation.id)
+    known = join_request.known({line.address for line in lines}, desk.organisation.id, at)
     good: dict[str, Line] = {}
     bad = []
     for line in lines:
-        refusal = _why_not(line, desk.gives) or known.get(line.address)
+        refusal = _why_not(line, desk.gives)
+        if refusal is None and line.address in known and known[line.address].is_here:
+            refusal = Refusal("people_here")
         if refusal is None and line.address in good:
             refusal = Refusal("people_twice", {"number": good[line.address].number})
         if refusal is not None:
             bad.append(Bad(line, refusal))
         else:
             good[line.address] = line
-    return _added(good, desk.organisation, by, at), bad
+    return _added(good, known, desk.organisation, by, at), bad
 
 
 def _address(typed: str) -> str:
@@ -94,16 +98,6 @@ def _address(typed: str) -> str:
         return addresses.canonical(typed)
     except addresses.AddressRefused:
         return ""
-
-
-def _known(lines: list[Line], organisation_id: int) -> dict[str, Refusal]:
-    """Return the addresses that have an account already, with what to say of them."""
-    query = select(Account.email, Membership.account_id).outerjoin(
-        Membership,
-        (Membership.account_id == Account.id) & (Membership.organisation_id == organisation_id),
-    )
-    rows = db.session.execute(query.where(Account.email.in_({line.address for line in lines})))
-    return {email: Refusal("people_here" if here else "people_elsewhere") for email, here in rows}
 
 
 def _why_not(line: Line, gives: list[Role]) -> Refusal | None:
@@ -117,23 +111,35 @@ def _why_not(line: Line, gives: list[Role]) -> Refusal | None:
 
 
 def _added(
-    good: dict[str, Line], organisation: Organisation, by: Account, at: datetime
+    good: dict[str, Line],
+    known: dict[str, Asked],
+    organisation: Organisation,
+    by: Account,
+    at: datetime,
 ) -> list[Account]:
-    """Insert all of them at once, with what belongs to each."""
+    """Insert all of them at once, with what belongs to each, and mail them."""
     if not good:
         return []
-    rows = [
-        {"email": address, "name": line.name, "password_at": at, "created_at": at}
-        for address, line in good.items()
-    ]
+    rows = [_columns(line, line.address in known, at) for line in good.values()]
     accounts = list(db.session.scalars(insert(Account).returning(Account), rows))
-    ids = [account.id for account in accounts]
-    db.session.execute(insert(Throttle), [{"account_id": one} for one in ids])
-    roles = {account.id: good[account.email].given for account in accounts}
+    db.session.execute(insert(Throttle), [{"account_id": account.id} for account in accounts])
+    roles = {account.id: good[account.shown_email].given for account in accounts}
     of = {"organisation_id": organisation.id, "since": at}
     ties = [{"account_id": one, "role": role, **of} for one, role in roles.items()]
     db.session.execute(insert(Membership), ties)
     told = [invitation.event_of(one, organisation, role, by, at) for one, role in roles.items()]
     db.session.execute(insert(events.Event), told)
-    invitation.send_all(accounts, organisation, at)
+    invited = [Invited(account, known.get(account.shown_email)) for account in accounts]
+    join_request.make_all(
+        {one.account.id: one.asked for one in invited if one.asked}, organisation.id, at
+    )
+    invitation.send_all(invited, organisation, at)
     return accounts
+
+
+def _columns(line: Line, is_known: bool, at: datetime) -> dict[str, object]:
+    """Return the row of an account, or of the placeholder for who has an account elsewhere."""
+    address = {"email": line.address, "asked_email": None}
+    if is_known:
+        address = join_request.placeholder_columns(line.address)
+    return {**address, "name": line.name, "password_at": at, "created_at": at}

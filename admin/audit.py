@@ -89,7 +89,7 @@ def _facts(organisation_id: int) -> Select[*tuple[Any, ...]]:
         case((~by_foreigner, column)).label(column.key)
         for column in (Event.address, Event.browser, Event.system)
     ]
-    people = (Event.account_id, Account.name, Account.email)
+    people = (Event.account_id, Account.name, Account.shown_email.label("email"))
     names = (by.name.label("by_name"), by.email.label("by_email"))
     is_here = exists().where(
         Membership.account_id == Event.account_id, Membership.organisation_id == organisation_id
@@ -134,7 +134,7 @@ def _named(words: str, organisation_id: int) -> ColumnElement[bool]:
     """Whom it concerns, or who of here did it, has these letters in the name or address."""
     found = or_(
         Account.name.icontains(words, autoescape=True),
-        Account.email.icontains(words, autoescape=True),
+        Account.shown_email.icontains(words, autoescape=True),
     )
     people = select(Account.id).where(found).scalar_subquery()
     by_known = and_(Event.by_account_id.in_(people), _by_ours(organisation_id))

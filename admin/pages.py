@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response
 from flask_babel import gettext
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
+from sqlalchemy.orm.exc import StaleDataError
 
 import web
 from admin import (
@@ -36,11 +37,22 @@ for page in (
     bp.register_blueprint(page.bp)
 
 
+@bp.errorhandler(NoResultFound)
+@bp.errorhandler(StaleDataError)
+def gone(error: Exception) -> Response:
+    """Answer an act on what somebody else has just taken away, such as a placeholder."""
+    return _nothing_changed()
+
+
 @bp.errorhandler(DBAPIError)
 def met(error: DBAPIError) -> Response:
     """Answer the second of two acts that met: its transaction was undone as a whole."""
     if not isinstance(error, IntegrityError) and getattr(error.orig, "sqlstate", "") != DEADLOCK:
         raise error
+    return _nothing_changed()
+
+
+def _nothing_changed() -> Response:
     db.session.rollback()
     text = gettext(
         "Somebody else changed the same at this moment. Nothing was changed. Please try again."

@@ -97,7 +97,8 @@ def _wanted(choice: Choice, at: datetime, most: int) -> Select[*tuple[Any, ...]]
 
 def _told(at: datetime, *who: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Return the SELECT of what is shown of people, in the order of their names."""
-    columns = (Account.id, Account.name, Account.email, Account.disabled_at, Membership.role)
+    email = Account.shown_email.label("email")
+    columns = (Account.id, Account.name, email, Account.disabled_at, Membership.role)
     facts = (
         cannot_sign_in().label("invited"),
         standing.state(at).label("state"),
@@ -135,7 +136,7 @@ def _filters(choice: Choice, at: datetime) -> Iterator[ColumnElement[bool]]:
     if words := choice.search.strip()[:LONGEST]:
         yield or_(
             Account.name.icontains(words, autoescape=True),
-            Account.email.icontains(words, autoescape=True),
+            Account.shown_email.icontains(words, autoescape=True),
         )
     if choice.after:
         # Read here alone: a place among own people would tell a stranger's name.

@@ -30,8 +30,8 @@ ACT_TEXTS: dict[str, LazyString] = {
     ),
     "people_twice": lazy_gettext("The same address is in line %(number)s."),
     "people_here": lazy_gettext("Is here already."),
-    "people_elsewhere": lazy_gettext(
-        "Has an account already. Ask the people who run this service to add them here."
+    "request_over": lazy_gettext(
+        "That request is over. Ask the people who look after the organisation for a new one."
     ),
     "people_name": lazy_gettext("Give a name of at most %(most)s letters."),
     "people_role": lazy_gettext("You can give these roles: %(roles)s."),

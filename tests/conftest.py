@@ -163,7 +163,12 @@ def addresses_of(app: Flask, **values: str) -> list[tuple[str, str]]:
 
     A part that has no value is "x", or what it must be to fit.
     """
-    values = {"purpose": "reset", "sign_in_id": "2", "account_id": "1"} | values
+    values = {
+        "purpose": "reset",
+        "sign_in_id": "2",
+        "account_id": "1",
+        "request_id": "1",
+    } | values
     return [
         (method, re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda found: values.get(found[1], "x"), rule.rule))
         for rule in app.url_map.iter_rules()

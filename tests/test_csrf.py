@@ -302,6 +302,9 @@ def with_backup_email(public: Flask, now: datetime) -> Walker:
     return bob
 
 
+OWN = "/security/organisations"
+
+
 def with_passwords(public: Flask, bob: Walker) -> None:
     """Bob removes his address, turns two-factor off, and changes and forgets passwords."""
     bob.visit("/security/turn-off/email")
@@ -321,6 +324,26 @@ def with_passwords(public: Flask, bob: Walker) -> None:
     bob.press(link[0])
     bob.press("/signin/new-password", new=PASSWORD)
     bob.sign_in()
+
+
+def with_requests(public: Flask, bob: Walker) -> None:
+    """Two organisations ask Bob; he joins one."""
+    for name, act in (("ada", "accept"), ("bea", "decline")):
+        run = public.test_cli_runner().invoke
+        assert run(args=["organisation", "add", f"Club of {name}"]).exit_code == 0
+        owner = ["account", "add", f"{name}@example.com", "--name", name, "--role", "owner"]
+        added = run(args=[*owner, "--organisation", f"Club of {name}"], input=PASSWORD + "\n")
+        assert added.exit_code == 0, added.output
+        asks = Walker(public, f"{name}@example.com")
+        asks.sign_in()
+        asks.set_up()
+        asks.visit("/admin/people/add")
+        asks.press("/admin/people/add", people="Bob, bob@example.com")
+        bob.visit(OWN)
+        found = re.search(rf"{OWN}/\d+/{act}", bob.page.text)
+        assert found is not None
+        bob.press(found[0])
+        assert "asks you to join" not in bob.page.words
 
 
 def plain(address: str) -> str:
@@ -387,6 +410,7 @@ def test_every_form_of_the_product_works_over_https(public: Flask) -> None:
     places = Posts.places | {"device_id": "2"}
     admin = with_administration(public, now)
     with_passwords(public, bob)
+    with_requests(public, bob)
     every = {a for m, a in addresses_of(public, **places) if m == "POST"}
     every -= FOREIGN | BY_SSO
     assert set(map(plain, alice.posted | bob.posted | admin.posted)) == set(map(plain, every))
