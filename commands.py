@@ -30,6 +30,8 @@ def doctor_command() -> None:
             f"{'ok   ' if fault is None else 'FAULT'}  {what}" + (f": {fault}" if fault else "")
         )
         faults += fault is not None
+    for note in installation.notes():
+        click.echo(f"note   {note}")
     raise SystemExit(1 if faults else 0)
 
 

@@ -1,6 +1,6 @@
 """One installation looked over: what `doctor` tells."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flask import current_app
@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import clock
 import keys
 import web_address
+from accounts import upkeep
 from db import alembic, db
 from mail import pause
 from operations import files, key_check
@@ -103,3 +104,16 @@ def _mail_server() -> Finding:
 def _mail_pause() -> str | None:
     on = pause.current(clock.now())
     return f"the server is silent; next try {on.until:%H:%M:%S} UTC" if on else None
+
+
+def notes() -> Iterator[str]:
+    """Yield what `doctor` tells beside: nothing of it makes the installation unfit to serve."""
+    try:
+        names = upkeep.without_owner()
+    except SQLAlchemyError:
+        db.session.rollback()
+        return  # the database is told of above
+    if names:
+        listed = ", ".join(f'"{name}"' for name in names)
+        command = "flask --app app account role EMAIL ORGANISATION owner"
+        yield f"no owner: {listed}. Make one: {command}"

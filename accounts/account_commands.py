@@ -1,8 +1,9 @@
-"""The commands for people: add, join, leave, unlock, reset, disable, enable."""
+"""The commands for people: add, join, leave, role, unlock, reset, disable, enable."""
 
 import sys
 
 import click
+from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
@@ -15,6 +16,8 @@ from db import db
 from factors.refusal import Refusal
 from mail import postman
 
+SET_UP = "/setup"
+"""A command has no request to build the address of a page from."""
 group = AppGroup("account", help="People who sign in.")
 
 
@@ -24,7 +27,13 @@ group = AppGroup("account", help="People who sign in.")
 @click.option("--organisation", help="An organisation that exists.")
 @click.option("--role", type=click.Choice([str(r) for r in Role]), default="member")
 def add_account(email: str, name: str, organisation: str | None, role: str) -> None:
-    """Add a person. The password is read from standard input."""
+    """Add a person. The password is read from standard input.
+
+    \b
+    flask --app app account add ann@example.org --name Ann --organisation Example --role owner
+    """
+    if organisation is None and role != "member":
+        raise click.UsageError("--role needs --organisation.")
     address = _address(email)
     secret = sys.stdin.readline().rstrip("\r\n")
     try:
@@ -81,6 +90,32 @@ def leave_organisation(email: str, organisation: str) -> None:
     click.echo(f"{account.email} is in {left.name} no more.")
 
 
+@group.command("role")
+@click.argument("email", metavar="PERSON")
+@click.argument("organisation")
+@click.argument("role", type=click.Choice([str(r) for r in Role]))
+@click.option(
+    "--leave-without-owner", is_flag=True, help="Also if the organisation has no owner then."
+)
+@with_appcontext
+def role_command(email: str, organisation: str, role: str, leave_without_owner: bool) -> None:
+    """Make a member, an admin or an owner of somebody in an organisation.
+
+    \b
+    flask --app app account role ann@example.org "Example Ltd" owner
+    """
+    account, theirs = _account(email), named(organisation)
+    if db.session.get(Membership, (account.id, theirs.id)) is None:
+        raise click.ClickException(f"{account.email} is not in {theirs.name}: use account join.")
+    refusal = upkeep.change_role(
+        account, theirs.id, Role(role), None, clock.now(), last_owner_may_go=leave_without_owner
+    )
+    if refusal is not None:
+        raise click.ClickException(f"{_plain(refusal)} Or give --leave-without-owner.")
+    db.session.commit()
+    click.echo(f"{account.email} is {role} of {theirs.name} now.")
+
+
 @group.command("unlock")
 @click.argument("email")
 @with_appcontext
@@ -101,7 +136,7 @@ def reset_account(email: str, reason: str) -> None:
     account = _account(email)
     code = reset.reset(account, reason, reset.new_nonce(), None, clock.now())
     if isinstance(code, Refusal):
-        raise click.ClickException(_plain(code))
+        raise click.ClickException(_plain(code) + _instead(code))
     db.session.commit()
     postman.deliver_from_command()
     click.echo(f"Reset {account.email}. Their reset code, shown only now: {reset.shown(code)}")
@@ -129,6 +164,14 @@ def enable_account(email: str) -> None:
     upkeep.enable(account, None, clock.now())
     db.session.commit()
     click.echo(f"Enabled {account.email}.")
+
+
+def _instead(refusal: Refusal) -> str:
+    """Return what helps somebody who has nothing to reset."""
+    if refusal.reason != "nothing_to_reset":
+        return ""
+    address = f"{current_app.config['BASE_URL']}{SET_UP}"
+    return f" They set it up at {address} after signing in."
 
 
 def _plain(refusal: Refusal) -> str:

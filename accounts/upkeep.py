@@ -48,20 +48,34 @@ def enable(account: Account, by: Account | None, at: datetime) -> None:
 
 
 def change_role(
-    account: Account, organisation_id: int, role: Role, by: Account, at: datetime
+    account: Account,
+    organisation_id: int,
+    role: Role,
+    by: Account | None,
+    at: datetime,
+    last_owner_may_go: bool = False,
 ) -> Refusal | None:
-    """Give somebody another role in an organisation; its last owner keeps theirs."""
+    """Give somebody another role in an organisation; its last owner keeps theirs.
+
+    `by` is the administrator, None the command line, which may take away the last owner.
+    """
     _lock_organisations(account.id)
     tie = db.session.get_one(Membership, (account.id, organisation_id), populate_existing=True)
     old = tie.role
     if old is role:
         return None
-    if old is Role.OWNER and is_last_owner(account.id, organisation_id):
+    is_last = old is Role.OWNER and is_last_owner(account.id, organisation_id)
+    if is_last and not last_owner_may_go:
         return Refusal("last_owner", {"name": account.name})
     tie.role = role
     change = f"{old} to {role}"
     events.record(
-        "role changed", account.id, at, by=by.id, result=change, organisation=organisation_id
+        "role changed",
+        account.id,
+        at,
+        by=by.id if by else None,
+        result=change,
+        organisation=organisation_id,
     )
     return None
 
@@ -114,3 +128,14 @@ def is_last_owner(account_id: int, organisation_id: int | None = None) -> bool:
         )
     )
     return bool(db.session.scalar(select(mine.except_(others).exists())))
+
+
+def without_owner() -> list[str]:
+    """Return the names of organisations that have no owner who is let in."""
+    owned = (
+        select(Membership.organisation_id)
+        .join(Account, Account.id == Membership.account_id)
+        .where(Membership.role == Role.OWNER, Account.disabled_at.is_(None))
+    )
+    names = select(Organisation.name).where(Organisation.id.not_in(owned))
+    return list(db.session.scalars(names.order_by(Organisation.name)))

@@ -27,7 +27,7 @@ FLOORS: dict[str, set[str]] = {
     "client": set(),
     "cookies": {"keys"},
     "serving": {"keys", "web_address", "db", "operations"},
-    "installation": {"keys", "web_address", "db", "clock", "mail", "operations"},
+    "installation": {"keys", "web_address", "db", "clock", "mail", "accounts", "operations"},
 }
 """What each single file on the ground floor may import of ours."""
 UPSTAIRS = {"app", "commands", "demo", "installation", "serving", "sweeper"}
