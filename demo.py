@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from flask.cli import with_appcontext
 
 import clock
 from accounts import password
-from accounts.models import Account, Enforcement, Membership, Organisation, Role
+from accounts.models import Account, Enforcement, Membership, Organisation, Role, end_all
 from db import db
 from factors import backup_codes, totp
 from factors.authenticator import Authenticator
@@ -47,7 +48,13 @@ PEOPLE = (
         "already set up, with the key",
         "Hartley & Sons",
     ),
-    Person("Dora Dean", "dora@example.com", "administrator", "Reading Room", Role.OWNER),
+    Person(
+        "Dora Dean",
+        "dora@example.com",
+        "administrator, already set up, with the key",
+        "Reading Room",
+        Role.OWNER,
+    ),
 )
 ORGANISATIONS = {"Hartley & Sons": Enforcement.HARD, "Reading Room": Enforcement.OFF}
 
@@ -86,14 +93,40 @@ def _check_port(port: int) -> None:
 def _people() -> list[Person]:
     """Return the demo people, made and written down at the first run."""
     file = Path(current_app.instance_path) / DEMO_MARK
-    if file.exists():
-        return [Person(**stored) for stored in json.loads(file.read_text("utf-8"))]
-    people = [_made(person) for person in PEOPLE]
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump([asdict(person) for person in people], out, indent=1)
+    if not file.exists():
+        people = [_made(person) for person in PEOPLE]
+        _write(file, people)
+    else:
+        people = [Person(**stored) for stored in json.loads(file.read_text("utf-8"))]
+        caught_up = [_catch_up(person) for person in people]
+        if any(caught_up):
+            _write(file, people)
     db.session.commit()
     return people
+
+
+def _write(file: Path, people: list[Person]) -> None:
+    """Write the people down, in one step: a run that is killed leaves the old file or the new."""
+    beside = file.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        json.dump([asdict(person) for person in people], out, indent=1)
+    beside.replace(file)
+
+
+def _catch_up(person: Person) -> bool:
+    """Set up an administrator of a demo from before administration needed two factors."""
+    account = db.session.query(Account).filter_by(email=person.email).one_or_none()
+    if person.role == Role.MEMBER or person.key or account is None:
+        return False
+    if Authenticator.of_account(account.id) is not None:
+        return False  # with an app of her own, whose key is nowhere but there
+    at = clock.now()
+    person.situation = next(one.situation for one in PEOPLE if one.role is not Role.MEMBER)
+    _set_up(person, account, at)
+    end_all(account.id, at)
+    return True
 
 
 def _made(person: Person) -> Person:
@@ -111,13 +144,18 @@ def _made(person: Person) -> Person:
         db.session.add(organisation)
         db.session.flush()
     Membership.begin(account.id, organisation.id, person.role, at)
-    if person.situation.startswith("already"):
-        person.key = totp.new_secret()
-        account.records_issued = 1
-        record = Record(account.email, person.key)
-        Authenticator.bind(account.id, record, totp.step_at(at) - 2, at)
-        backup_codes.issue(account.id, backup_codes.new_codes(), at)
+    if "already set up" in person.situation:
+        _set_up(person, account, at)
     return person
+
+
+def _set_up(person: Person, account: Account, at: datetime) -> None:
+    """Bind an app with a key that is printed, and give backup codes that nobody has."""
+    person.key = totp.new_secret()
+    record = Record(account.next_label, person.key)
+    account.records_issued += 1
+    Authenticator.bind(account.id, record, totp.step_at(at) - 2, at)
+    backup_codes.issue(account.id, backup_codes.new_codes(), at)
 
 
 def _serve(port: int) -> None:

@@ -28,7 +28,7 @@ SITUATIONS = {
     "alice@example.com": "must set up",
     "bob@example.com": "may set up",
     "carol@example.com": "already set up, with the key",
-    "dora@example.com": "administrator",
+    "dora@example.com": "administrator, already set up, with the key",
 }
 
 
@@ -57,7 +57,10 @@ class Demo:
 
     @property
     def key(self) -> str:
-        return str(self.people["carol@example.com"][1].rsplit(" ", 1)[1])
+        return self.key_of("carol@example.com")
+
+    def key_of(self, email: str) -> str:
+        return str(self.people[email][1].rsplit(" ", 1)[1])
 
 
 @contextmanager
@@ -150,7 +153,7 @@ def test_it_prints_a_line_for_each_person_and_the_address(demo: Demo) -> None:
         ("alice@example.com", "Set up two-factor authentication"),
         ("bob@example.com", "Two-factor authentication"),
         ("carol@example.com", "Enter your code"),
-        ("dora@example.com", "Two-factor authentication"),
+        ("dora@example.com", "Enter your code"),
     ],
 )
 def test_each_person_signs_in_and_meets_their_situation(
@@ -167,6 +170,21 @@ def test_the_printed_key_computes_a_code_that_signs_in(demo: Demo) -> None:
     assert browser.send("/signin/code", code=app_code(demo.key)) == "Two-factor authentication"
     assert "Carol Cook" in browser.text
     assert "10 of 10 left" in browser.text
+
+
+def administers(demo: Demo) -> str:
+    """Sign in as the administrator with the printed key; return the heading of her page."""
+    key = demo.key_of("dora@example.com")
+    assert re.fullmatch(r"[A-Z2-7]{32}", key)
+    browser, heading = sign_in(demo, "dora@example.com")
+    assert heading == "Enter your code"
+    browser.send("/signin/code", code=app_code(key))
+    return browser.send("/admin/people")
+
+
+def test_the_administrator_comes_in_with_her_printed_key(demo: Demo) -> None:
+    assert administers(demo) == "People"
+    assert demo.key_of("dora@example.com") != demo.key
 
 
 def test_the_file_of_its_passwords_is_private(demo: Demo, instance: Path) -> None:
@@ -190,6 +208,56 @@ def test_a_second_run_keeps_everything_and_prints_the_same_people(tmp_path: Path
         assert "Made the key" not in second.printed
         assert sign_ins(instance) == count == 1
         assert sign_in(second, "bob@example.com")[1] == "Two-factor authentication"
+
+
+def of_before(instance: Path, has_set_up: bool) -> Demo:
+    """Make a demo of before: its administrator has no key in it, and perhaps an app of her own."""
+    with running(instance) as made:
+        pass
+    file = instance / "demo-people.json"
+    stored = json.loads(file.read_text("utf-8"))
+    stored[3] |= {"situation": "administrator", "key": ""}
+    file.write_text(json.dumps(stored), "utf-8")
+    if not has_set_up:
+        change(instance, "DELETE FROM authenticators WHERE account_id = 4")
+        change(instance, "DELETE FROM backup_codes WHERE account_id = 4")
+        change(instance, "UPDATE accounts SET records_issued = 2 WHERE id = 4")
+    return made
+
+
+def change(instance: Path, statement: str) -> None:
+    with closing(sqlite3.connect(instance / "onward.sqlite")) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_a_demo_of_before_goes_on_with_its_administrator_set_up(tmp_path: Path) -> None:
+    instance = tmp_path / "instance"
+    before = of_before(instance, has_set_up=False)
+
+    with running(instance) as demo:
+        assert administers(demo) == "People"
+    with running(instance) as again:
+        assert again.people == demo.people
+
+    old, new = before.people["dora@example.com"], demo.people["dora@example.com"]
+    assert (new[0], new[1].rsplit(" ", 1)[0]) == (old[0], SITUATIONS["dora@example.com"])
+    assert demo.people | {"dora@example.com": old} == before.people
+    with closing(sqlite3.connect(instance / "onward.sqlite")) as connection:
+        labels = connection.execute("SELECT label FROM authenticators WHERE account_id = 4")
+        assert labels.fetchall() == [("dora@example.com #3",)]
+    assert stat.S_IMODE((instance / "demo-people.json").stat().st_mode) == 0o600
+
+
+def test_an_administrator_of_before_who_has_set_up_keeps_her_app(tmp_path: Path) -> None:
+    instance = tmp_path / "instance"
+    before = of_before(instance, has_set_up=True)
+
+    with running(instance) as demo:
+        password, situation = demo.people["dora@example.com"]
+        assert (password, situation) == (before.people["dora@example.com"][0], "administrator")
+        demo.people = before.people
+        assert administers(demo) == "People"
 
 
 def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
