@@ -1,6 +1,6 @@
 """One installation looked over: what `doctor` tells."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from flask import current_app
@@ -106,14 +106,13 @@ def _mail_pause() -> str | None:
     return f"the server is silent; next try {on.until:%H:%M:%S} UTC" if on else None
 
 
-def notes() -> Iterator[str]:
-    """Yield what `doctor` tells beside: nothing of it makes the installation unfit to serve."""
-    try:
-        names = upkeep.without_owner()
-    except SQLAlchemyError:
-        db.session.rollback()
-        return  # the database is told of above
-    if names:
-        listed = ", ".join(f'"{name}"' for name in names)
-        command = "flask --app app account role EMAIL ORGANISATION owner"
-        yield f"no owner: {listed}. Make one: {command}"
+def notes() -> list[str]:
+    """Return what `doctor` tells beside: nothing of it makes the installation unfit to serve."""
+    unowned = _told(_unowned)
+    return [unowned] if unowned else []
+
+
+def _unowned() -> str | None:
+    names = ", ".join(f'"{name}"' for name in upkeep.without_owner())
+    command = "flask --app app account role EMAIL ORGANISATION owner"
+    return f"no owner: {names}. Make one: {command}" if names else None
