@@ -70,6 +70,8 @@ def _lead(found: Visitor) -> Response:
         **(request.view_args or {}),
         organisation=request.args.get("organisation"),
     )
+    if not web.is_safe_path(page):  # of an organisation that somebody made up
+        page = url_for("admin.people.show")
     if found.authenticator is not None:
         return proof.ask(page)
     nudge.remember(found, page)

@@ -174,6 +174,7 @@ def test_it_asks_nothing_of_those_who_want_no_page_of_administration(
         ("/admin/people/3/disable?organisation=1", "/admin/people/3?organisation=1"),
         ("/admin/people/remind", "/admin/people/remind"),
         ("/admin/people/add", "/admin/people/add"),
+        ("/admin/people/add?organisation=%0D%09", "/admin/people"),
     ],
 )
 def test_a_form_leads_to_its_page_after_the_code(
