@@ -114,6 +114,8 @@ HOME = {
 
 ONLY_BELOW_OPEN = LISTS[Verdict.CHALLENGE] - EVERYBODY
 """Pages that somebody fully signed in has no use for."""
+USELESS = {Verdict.OPEN: ONLY_BELOW_OPEN, Verdict.NUDGE: ONLY_BELOW_OPEN - LEAVE_FOR_SSO}
+"""They lead home; the prompt offers to come by SSO instead of setting up."""
 
 
 FULL = {Verdict.NUDGE, Verdict.OPEN}
@@ -151,7 +153,7 @@ def check() -> Response | None:
     found, at = visitor(), clock.now()
     g.passed = found
     given = verdict(found, at)
-    if given in FULL and request.endpoint in ONLY_BELOW_OPEN:
+    if request.endpoint in USELESS.get(given, set()):
         return web.go(url_for(HOME[given]))
     if given is Verdict.OPEN or request.endpoint in LISTS[given]:
         return None

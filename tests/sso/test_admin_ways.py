@@ -9,7 +9,7 @@ from time_machine import Traveller
 
 from tests.administration import press
 from tests.person import PASSWORD, Person, app_code
-from tests.sso.comer import SECURITY, Comer, Rows, restarted
+from tests.sso.comer import SECURITY, START, Comer, Rows, restarted
 from tests.sso.evil_provider import Evil
 from tests.sso.test_admin_door import DEMAND, PAGE, Someone, change, give, with_app
 
@@ -241,3 +241,25 @@ def test_nobody_makes_it_hard_without_having_it(app: Flask, evil: Evil, snapshot
     refused = alice.post("/admin/enforcement/confirm", alice.page.hidden() | fields)
     assert refused.status_code == 409
     assert snapshot() == before
+
+
+@pytest.mark.parametrize("level", ["soft", "hard"])
+def test_the_provider_that_the_prompt_offers_is_one_that_does(
+    app: Flask, evil: Evil, level: str
+) -> None:
+    """At the soft prompt the button led back to the prompt."""
+    change(app, f"UPDATE organisations SET enforcement = '{level}'")
+    alice = Someone(app, "alice@example.com")
+    give(alice, "owner")
+    alice.sign_in()
+    assert alice.page.text.count(START) == 1
+    assert alice.visit(PAGE).text.count(START) == 0  # nothing is demanded of it
+
+    alice = Someone(restarted(app, evil, **DEMAND), "alice@example.com")
+    evil.person["amr"] = ["mfa"]
+    alice.sign_in()
+    assert alice.visit(PAGE).text.count(START) == 1
+    alice.back_from(alice.leave())
+    if alice.page.heading == "Is this your account?":
+        alice.press("/signin/tie", password=PASSWORD)
+    assert alice.page.heading == "Audit log"
