@@ -31,7 +31,7 @@ def sweep(at: datetime) -> None:
         .values(sealed_kept=None)
     )
     db.session.execute(delete(EmailCode).where(EmailCode.made_at <= at - DAY))
-    db.session.execute(delete(TrustedDevice).where(TrustedDevice.known_at <= at - LIFE))
+    db.session.execute(delete(TrustedDevice).where(TrustedDevice.last_used_at <= at - LIFE))
     db.session.execute(delete(Trip).where(Trip.started_at <= at - DAY))
     db.session.execute(delete(PasswordTries).where(PasswordTries.since <= at - DAY))
     db.session.execute(delete(PasswordLink).where(PasswordLink.made_at <= at - INVITED))

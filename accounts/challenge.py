@@ -108,8 +108,7 @@ def _let_in(found: Visitor, factor: str, at: datetime, trust: bool) -> Response:
     token = second_factor.complete(found, factor, at, trust)
     db.session.commit()
     answer = web.go(entering.landing(found, at))
-    if token is not None:
-        cookies.set_device(answer, token)
+    cookies.set_device(answer, token)
     return answer
 
 

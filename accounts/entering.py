@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from flask import session
+from flask import request, session
 from sqlalchemy import select
 
 import client
+import cookies
 import keys
 import web
 from accounts import events, gate, identity, visitor
@@ -96,14 +97,15 @@ def _wait_for_tie(found: Visitor, trip: Trip, at: datetime) -> None:
 
 
 def _note_device(found: Visitor, at: datetime) -> None:
-    """Know the browser of a full sign-in from now on (S-098)."""
+    """Know the browser of a full sign-in for another 30 days (S-098)."""
     if found.device is not None:
         found.device.last_used_at = at
+        found.device_token = cookies.device_token(request)
         return
     browser, system = client.browser_and_system()
     device, token = trusted_device.remember(found.account.id, browser, system, at)
     db.session.flush()
-    found.sign_in.device_id, found.new_device_token = device.id, token
+    found.sign_in.device_id, found.device_token = device.id, token
 
 
 def landing(found: Visitor, at: datetime) -> str:

@@ -152,8 +152,8 @@ def _mail(found: Visitor, address: str, purpose: str, at: datetime) -> Refusal |
     )
 
 
-def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> str | None:
-    """Note the passed second factor and the browser; return a new device token, if one is due.
+def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> str:
+    """Note the passed second factor and the browser; return the device token it is to keep.
 
     Trust is given only after an app code (S-117); a new token each time, so
     that a copy of an older one is worth nothing.
@@ -161,11 +161,12 @@ def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> 
     found.keep(found.sign_in.pass_second(factor, found.token, at))
     if found.sign_in.provider_id is not None and found.sign_in.first_factor != "sso":
         identity.finish_tie(found.sign_in, found.account, at)
-    device = trusted_device.recognise(found.account.id, cookies.device_token(request), at)
-    if device is not None and not trust:
+    token = cookies.device_token(request)
+    device = trusted_device.recognise(found.account.id, token, at)
+    if token is not None and device is not None and not trust:
         device.last_used_at = device.proved_at = at
         found.sign_in.device_id = device.id
-        return None
+        return token
     if device is not None:
         db.session.delete(device)
     if trust:

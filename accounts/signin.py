@@ -39,10 +39,10 @@ def submit() -> Response:
 
 
 def let_in(found: Visitor, at: datetime) -> Response:
-    """Lead somebody who has just begun a sign-in on, in a browser that is known from now on."""
+    """Lead somebody who has just begun a sign-in on, in a browser that is known for 30 days."""
     answer = web.go(entering.landing(found, at))
-    if found.new_device_token is not None:
-        cookies.set_device(answer, found.new_device_token)
+    if found.device_token is not None:
+        cookies.set_device(answer, found.device_token)
     return answer
 
 

@@ -44,7 +44,8 @@ class Visitor:
     is_spent: bool = False
     is_out: bool = False
     """Whether the sign-in ended while this request waited (`is_still_in`)."""
-    new_device_token: str | None = field(default=None, repr=False)
+    device_token: str | None = field(default=None, repr=False)
+    """What the device cookie is to hold for another 30 days, after a full sign-in."""
 
     is_active = True
     is_anonymous = False

@@ -17,6 +17,7 @@ from db import Model, db
 from factors.throttle import MOST_OF_DEVICE, Tries
 
 LIFE = timedelta(days=30)
+"""Of trust from the tick on, and of being known from the last full sign-in on."""
 
 
 class TrustedDevice(Tries, Model):
@@ -32,6 +33,7 @@ class TrustedDevice(Tries, Model):
     system: Mapped[str]
     known_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
+    """When somebody last signed in fully in it: it stays known as long as it is used (S-098)."""
     proved_at: Mapped[datetime | None]
     """When a second factor was last passed in it."""
     trusted_at: Mapped[datetime | None]
@@ -55,7 +57,8 @@ class TrustedDevice(Tries, Model):
 def recognise(account_id: int, token: str | None, at: datetime) -> TrustedDevice | None:
     """Return the device of this account that the token names, trusted or only known.
 
-    Known is a browser as long as its cookie lives, also if somebody kept a copy.
+    A browser is known for 30 days from its last full sign-in, as its cookie is. So is
+    a copy of the cookie. Trust has an end of its own (`is_trusted`).
     """
     if not token:
         return None
@@ -63,7 +66,7 @@ def recognise(account_id: int, token: str | None, at: datetime) -> TrustedDevice
         select(TrustedDevice).where(
             TrustedDevice.token_hash == keys.token_hash(token),
             TrustedDevice.account_id == account_id,
-            TrustedDevice.known_at > at - LIFE,
+            TrustedDevice.last_used_at > at - LIFE,
         )
     )
 
