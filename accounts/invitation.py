@@ -12,7 +12,7 @@ from flask import current_app
 from sqlalchemy import insert
 
 import keys
-from accounts import events, join_request, password_link
+from accounts import events, join_request, link_limits, password_link
 from accounts.events import Event
 from accounts.join_request import Asked
 from accounts.models import Account, Membership, Organisation, Role
@@ -96,7 +96,7 @@ def send_again(
     account = db.session.get_one(Account, account.id, with_for_update=True, populate_existing=True)
     if account.password_hash is not None or account.disabled_at is not None:
         return Refusal("has_password", {"name": account.name})
-    if not password_link.is_recent(account.id, Purpose.INVITATION, at):
+    if not link_limits.is_recent(account.id, Purpose.INVITATION, at):
         send(account, organisation, by, at)
     return None
 

@@ -10,7 +10,16 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 import keys
-from accounts import events, gate, notices, password, password_link, password_tries
+from accounts import (
+    browser,
+    events,
+    gate,
+    link_limits,
+    notices,
+    password,
+    password_link,
+    password_tries,
+)
 from accounts.models import Account, end_all, end_others
 from accounts.password_link import PasswordLink, Purpose
 from accounts.visitor import Visitor
@@ -22,21 +31,27 @@ from mail import messages
 
 
 def mail_link(address: str, base_url: str, at: datetime) -> None:
-    """Mail a link to whoever has this address; nobody learns whether anybody has (S-152).
+    """Mail a link to the owner of this address; nobody learns whether anybody has it (S-152).
 
     Somebody who signs in by a provider only has no password to forget.
     """
     account = db.session.scalar(
-        select(Account).where(
+        select(Account)
+        .where(
             Account.email == address,
             Account.disabled_at.is_(None),
             Account.password_hash.is_not(None),
         )
+        .with_for_update(key_share=True)
     )
-    if account is None or not password_link.has_room(account.id, at):
+    if account is None:
+        return
+    device = browser.known(account.id, at)
+    asked_in = device.id if device is not None else None
+    if not link_limits.may_reset(account.id, asked_in, at):
         return
     token = keys.token()
-    password_link.make(account.id, Purpose.RESET, token, at)
+    password_link.make(account.id, Purpose.RESET, token, at, asked_in)
     link = f"{base_url.rstrip('/')}/signin/reset/{token}"
     ends_at = at + password_link.LIFE
     events.record("password link mailed", account.id, at)

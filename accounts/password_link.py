@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
@@ -19,9 +19,10 @@ LIFE = timedelta(minutes=30)
 """From the mail to the new password."""
 INVITED = timedelta(days=3)
 """From an invitation to the first password."""
-PER_HOUR, HOUR = 3, timedelta(hours=1)
-PER_DAY, DAY = 10, timedelta(days=1)
-"""Links mailed to one person; more are asked for in vain, and nobody is told."""
+OWN_TRIES = timedelta(hours=1)
+"""How long the browser that opened a link has password tries of its own (browser.py)."""
+OPENED = "password_link"
+"""In the session of the browser that opened a link: what chooses one password."""
 
 
 class Purpose(StrEnum):
@@ -40,35 +41,22 @@ class PasswordLink(Model):
     purpose: Mapped[Purpose] = mapped_column(choice(Purpose))
     token_hash: Mapped[str] = mapped_column(unique=True)
     made_at: Mapped[datetime]
+    asked_in: Mapped[int | None]
+    """The id of the known browser that asked for it, also when it is known no more; None:
+    an unknown one, or an administrator."""
     opened_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
 
 
-def has_room(account_id: int, at: datetime) -> bool:
-    """Tell whether the person may get another mail with a link (S-077)."""
-    hour, day = db.session.execute(
-        select(
-            func.count().filter(PasswordLink.made_at > at - HOUR),
-            func.count().filter(PasswordLink.made_at > at - DAY),
-        ).where(PasswordLink.account_id == account_id, PasswordLink.purpose == Purpose.RESET)
-    ).one()
-    return bool(hour < PER_HOUR and day < PER_DAY)
-
-
-def is_recent(account_id: int, purpose: Purpose, at: datetime) -> bool:
-    """Tell whether such a link was made less than a minute ago."""
-    made = select(PasswordLink.id).where(
-        PasswordLink.account_id == account_id,
-        PasswordLink.purpose == purpose,
-        PasswordLink.made_at > at - timedelta(minutes=1),
-    )
-    return db.session.scalar(made.limit(1)) is not None
-
-
-def make(account_id: int, purpose: Purpose, token: str, at: datetime) -> None:
-    """Make the link that `token` opens; older ones are dead."""
-    end_all(account_id, at)
-    db.session.add(PasswordLink(**columns_of(account_id, purpose, token, at)))
+def make(
+    account_id: int, purpose: Purpose, token: str, at: datetime, asked_in: int | None = None
+) -> None:
+    """Make the link that `token` opens. Older ones are dead, unless a stranger asked for it:
+    somebody may be choosing a password by one of them just now."""
+    if purpose is not Purpose.RESET or asked_in is not None:
+        end_all(account_id, at)
+    columns = columns_of(account_id, purpose, token, at)
+    db.session.add(PasswordLink(**columns, asked_in=asked_in))
 
 
 def columns_of(account_id: int, purpose: Purpose, token: str, at: datetime) -> dict[str, Any]:
@@ -79,9 +67,8 @@ def columns_of(account_id: int, purpose: Purpose, token: str, at: datetime) -> d
 
 def is_good(purpose: Purpose, token: str, at: datetime) -> bool:
     """Tell whether the button of this link's page would open it; changes nothing (S-079)."""
-    found = db.session.scalar(
-        select(PasswordLink).where(*_fresh(keys.token_hash(token), purpose, at))
-    )
+    named = PasswordLink.token_hash == keys.token_hash(token)
+    found = db.session.scalar(select(PasswordLink.id).where(named, *fresh(purpose, at)))
     return found is not None
 
 
@@ -90,7 +77,7 @@ def open_(purpose: Purpose, token: str, at: datetime) -> str | None:
     new = keys.token()
     opened = db.session.scalar(
         update(PasswordLink)
-        .where(*_fresh(keys.token_hash(token), purpose, at))
+        .where(PasswordLink.token_hash == keys.token_hash(token), *fresh(purpose, at))
         .values(token_hash=keys.token_hash(new), opened_at=at)
         .returning(PasswordLink.id),
         execution_options={"synchronize_session": False},
@@ -136,11 +123,10 @@ def end_all(account_id: int, at: datetime) -> None:
     )
 
 
-def _fresh(hashed: str, purpose: Purpose, at: datetime) -> tuple[ColumnElement[bool], ...]:
-    """The link with this hash, not opened yet and not too old."""
+def fresh(purpose: Purpose, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return what makes a link of this purpose one that still opens: new, and not opened yet."""
     life = INVITED if purpose is Purpose.INVITATION else LIFE
     return (
-        PasswordLink.token_hash == hashed,
         PasswordLink.purpose == purpose,
         PasswordLink.made_at > at - life,
         PasswordLink.opened_at.is_(None),

@@ -290,6 +290,19 @@ def test_parallel_wrong_passwords_are_all_refused(site: Site) -> None:
     assert {a.status for a in answers} == {422}
 
 
+def test_no_more_links_are_mailed_than_there_may_be(site: Site) -> None:
+    """S-077, S-098: one for all strangers and three for a known browser."""
+    person = site.newcomer()
+    stranger = Browser(site.server)
+    for browser, most in ((stranger, 1), (person.browser, 3)):
+        browser.get("/signin/forgot")
+        answers = browser.press_at_once(MANY, "/signin/forgot", email=person.email)
+        assert {answer.status for answer in answers} == {200}
+        asked_in = "NULL" if most == 1 else "NOT NULL"
+        links = f"SELECT count(*) FROM password_links WHERE asked_in IS {asked_in}"
+        assert site.rows(f"{links} AND account_id = {person.account}") == [(most,)]
+
+
 def test_finishing_beside_other_browsers_of_the_person_ends_those(site: Site) -> None:
     """S-050: both ends of the race reach for the same rows; nobody waits for ever."""
     someone = site.newcomer()
