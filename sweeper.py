@@ -6,7 +6,7 @@ from flask import Flask, Response, current_app, request
 from sqlalchemy import delete, or_, update
 
 import clock
-from accounts.password_link import INVITED, PasswordLink
+from accounts.password_link import INVITED, OWN_TRIES, PasswordLink
 from accounts.password_tries import PasswordTries
 from accounts.sso_trip import Trip
 from db import db
@@ -34,7 +34,7 @@ def sweep(at: datetime) -> None:
     db.session.execute(delete(TrustedDevice).where(TrustedDevice.last_used_at <= at - LIFE))
     db.session.execute(delete(Trip).where(Trip.started_at <= at - DAY))
     db.session.execute(delete(PasswordTries).where(PasswordTries.since <= at - DAY))
-    db.session.execute(delete(PasswordLink).where(PasswordLink.made_at <= at - INVITED))
+    db.session.execute(delete(PasswordLink).where(PasswordLink.made_at <= at - INVITED - OWN_TRIES))
     db.session.commit()
 
 

@@ -1,10 +1,17 @@
-"""The browser that asks, and whether an account knows it (S-098)."""
+"""The browser that asks: whether an account knows it, and where its wrong passwords count (S-098).
+
+A stranger fills only the strangers' bucket. Whoever gave a proof that a stranger can't
+give, by signing in fully here or by opening a mailed link here, has tries of their own.
+"""
 
 from datetime import datetime
 
-from flask import request
+from flask import request, session
 
 import cookies
+from accounts import password_link, password_tries
+from accounts.models import Account
+from accounts.visitor import visitor
 from factors import trusted_device
 from factors.trusted_device import TrustedDevice
 
@@ -12,3 +19,23 @@ from factors.trusted_device import TrustedDevice
 def known(account_id: int, at: datetime) -> TrustedDevice | None:
     """Return the device of the account that this browser is, trusted or only known."""
     return trusted_device.recognise(account_id, cookies.device_token(request), at)
+
+
+def password_bucket(account: Account, device: TrustedDevice | None, at: datetime) -> str:
+    """Return the bucket in which this browser's wrong passwords for an account count."""
+    return password_tries.bucket(account.email, _own_tries(account, device, at))
+
+
+def _own_tries(account: Account, device: TrustedDevice | None, at: datetime) -> str:
+    """Name what has tries of its own: a row, so that copies of a cookie share them.
+
+    A link comes before the device, in which the person may just have typed wrong
+    passwords until there was a wait. Who is signed in needs no link any more.
+    """
+    found = visitor()
+    if found is not None and found.account.id == account.id and found.is_authenticated:
+        return str(device.id) if device is not None else f"sign-in {found.sign_in.id}"
+    link_id = password_link.opened_lately(session.get(password_link.OPENED), account.id, at)
+    if link_id is not None:
+        return f"link {link_id}"
+    return str(device.id) if device is not None else ""

@@ -126,7 +126,7 @@ def _set(account: Account, hashed: str, at: datetime) -> None:
     account.password_hash, account.password_at = hashed, at
     account.password_version += 1
     trusted_device.end_trust(account.id)
-    password_tries.clear(password_tries.bucket(account.email, None))
+    password_tries.clear(password_tries.bucket(account.email))
     password_link.end_all(account.id, at)
     events.record("password changed", account.id, at)
     notices.to_primary(account, messages.password_changed(account.name, at), at)

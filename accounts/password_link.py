@@ -101,6 +101,19 @@ def opened(token: str | None, at: datetime) -> PasswordLink | None:
     )
 
 
+def opened_lately(token: str | None, account_id: int, at: datetime) -> int | None:
+    """Return the id of the link to this account that a browser's session opened lately."""
+    if not token:
+        return None
+    return db.session.scalar(
+        select(PasswordLink.id).where(
+            PasswordLink.token_hash == keys.token_hash(token),
+            PasswordLink.account_id == account_id,
+            PasswordLink.opened_at > at - OWN_TRIES,
+        )
+    )
+
+
 def spend(link: PasswordLink, at: datetime) -> bool:
     """Use the link up; tell whether it was still there to use."""
     used = db.session.scalar(

@@ -1,7 +1,7 @@
 """Wrong passwords have a throttle of their own, which never locks the owner out.
 
-Buckets are keyed by the typed address and, for a browser that once signed in
-fully, by that browser: strangers fill only the strangers' bucket (S-098).
+Buckets are keyed by the typed address and, for a browser that has tries of its own
+(browser.py), by that browser: strangers fill only the strangers' bucket (S-098).
 An address nobody has is counted alike, so that waits tell nothing.
 """
 
@@ -37,10 +37,9 @@ class PasswordTries(Model):
         return Refusal("password_wait", {"time": self.wait_until})
 
 
-def bucket(address: str, device_id: int | None) -> str:
-    """Return the name of the bucket, from which the address can't be read."""
-    browser = b"" if device_id is None else str(device_id).encode()
-    return keys.ring().mac("password tries", address.encode(), browser).hex()
+def bucket(address: str, browser: str = "") -> str:
+    """Return the name of the bucket, from which the address can't be read; strangers share one."""
+    return keys.ring().mac("password tries", address.encode(), browser.encode()).hex()
 
 
 def of_bucket(name: str, *, locked: bool = False) -> PasswordTries | None:

@@ -7,15 +7,13 @@ import clock
 import web
 from accounts import new_password, password, password_link
 from accounts.forms import PasswordForm, SignInForm
-from accounts.password_link import Purpose
+from accounts.password_link import OPENED, Purpose
 from accounts.proof import by_password, status_of
 from accounts.visitor import me
 from db import db
 from factors.refusal import Refusal
 
 bp = Blueprint("passwords", __name__)
-OPENED = "password_link"
-"""In the session: what the button of a link's page got, good for one password."""
 
 
 @bp.get("/signin/forgot")
@@ -78,7 +76,8 @@ def choose() -> Response:
     db.session.rollback()  # nothing is held while the password is hashed
     hashed = password.hashed(secret)
     at = clock.now()
-    link = password_link.opened(session.pop(OPENED, None), at)
+    # Kept: the browser that opened the link has tries of its own for a while (browser.py).
+    link = password_link.opened(session.get(OPENED), at)
     if link is None or not new_password.choose(link, hashed, at):
         db.session.rollback()
         return web.render("accounts/link_dead.html", 410, purpose="reset")

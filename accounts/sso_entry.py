@@ -8,14 +8,12 @@ from flask import request
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-import cookies
-from accounts import entering, events, identity, sso_provider, sso_trip, visitor
+from accounts import browser, entering, events, identity, sso_provider, sso_trip, visitor
 from accounts.id_token import LEEWAY, Claims, SsoFault
 from accounts.models import Account, Membership, Organisation, Role, SignIn
 from accounts.sso_trip import Purpose, Secrets, Trip
 from accounts.visitor import Visitor
 from db import db
-from factors import trusted_device
 from factors.refusal import Refusal
 from providers import Provider
 
@@ -196,7 +194,7 @@ def _admit(provider: Provider, account: Account, claims: Claims, at: datetime) -
             .where(SignIn.id == earlier.sign_in.id, SignIn.ended_at.is_(None))
             .values(ended_at=at)
         )
-    device = trusted_device.recognise(account.id, cookies.device_token(request), at)
+    device = browser.known(account.id, at)
     return entering.begin(
         account,
         device.id if device is not None else None,

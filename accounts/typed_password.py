@@ -9,14 +9,11 @@ come one after the other (S-098).
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from flask import request
 from sqlalchemy import update
 
-import cookies
-from accounts import password, password_kinds, password_tries
+from accounts import browser, password, password_kinds, password_tries
 from accounts.models import Account
 from db import db
-from factors import trusted_device
 from factors.refusal import Refusal
 
 
@@ -24,11 +21,12 @@ from factors.refusal import Refusal
 class TypedPassword:
     """What was typed for an address, and what the account had when it was read."""
 
-    address: str
     account_id: int | None
     stored: str | None
     version: int
     device_id: int | None
+    bucket: str
+    """The name of the bucket in which the wrong ones of this browser are counted."""
     kinds: frozenset[str]
     is_right: bool = False
     rehashed: str | None = field(default=None, repr=False)
@@ -38,21 +36,16 @@ class TypedPassword:
         """Begin; `account` is None where nobody has the address (S-152)."""
         kinds = password_kinds.present(at)
         if account is None:
-            return cls(address, None, None, 0, None, kinds)
-        device = trusted_device.recognise(account.id, cookies.device_token(request), at)
+            return cls(None, None, 0, None, password_tries.bucket(address), kinds)
+        device = browser.known(account.id, at)
         return cls(
-            address,
             account.id,
             account.password_hash if account.disabled_at is None else None,
             account.password_version,
             device.id if device is not None else None,
+            browser.password_bucket(account, device, at),
             kinds,
         )
-
-    @property
-    def bucket(self) -> str:
-        """The name of the bucket in which the wrong ones of this browser are counted."""
-        return password_tries.bucket(self.address, self.device_id)
 
     def waiting(self, at: datetime) -> Refusal | None:
         """Return why no password is read now, or None."""

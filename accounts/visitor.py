@@ -20,6 +20,7 @@ from accounts.models import (
     SignIn,
     renewed,
 )
+from accounts.password_link import OPENED
 from accounts.policy import Demand, Policy, demand
 from db import UTCDateTime, db
 from factors.authenticator import Authenticator
@@ -226,8 +227,15 @@ def is_still_in(found: Visitor, at: datetime) -> bool:
 
 
 def enter(found: Visitor) -> None:
-    """Begin a session for the visitor: everything of an earlier one is gone (S-111)."""
+    """Begin a session for the visitor: everything of an earlier one is gone (S-111).
+
+    Kept is what the browser got by opening a mailed link: when the second factor does
+    not come in time, the password is typed again, with tries of its own (S-098).
+    """
+    opened = session.get(OPENED)
     session.clear()
+    if opened is not None:
+        session[OPENED] = opened
     login_user(found)
     # Flask-Login adds marks that nothing here uses; the cookie holds the token,
     # the CSRF value and `next` alone.

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from flask import Flask
 from time_machine import Traveller
 
 from db import alembic, db
+from factors import trusted_device
+from tests.administration import administrator, press
 from tests.conftest import NOON, set_up_before_noon
-from tests.person import Page, Person, app_code
+from tests.person import PASSWORD, Page, Person, app_code
 from tests.test_passwords import NEW, choose, links
 
 Rows = Callable[[str], list[tuple[object, ...]]]
@@ -28,6 +31,71 @@ def device_of(person: Person) -> str:
     cookie = person.client.get_cookie("device")
     assert cookie is not None
     return cookie.value
+
+
+# The day
+
+
+class Attacker:
+    """Somebody with an address and nothing else, who moves first in every minute of a day."""
+
+    def __init__(self, app: Flask, email: str) -> None:
+        self.person = Person(app, email)
+        self.requests = 0
+
+    def fill(self) -> None:
+        """Wrong passwords until there is a wait, as soon as one is read again."""
+        while self._post("/signin", password="wrong") == 422:
+            pass
+
+    def forget(self) -> None:
+        assert self._post("/signin/forgot") == 200
+
+    def _post(self, path: str, **fields: str) -> int:
+        self.requests += 1
+        form = self.person.visit(path).hidden() | fields
+        return self.person.post(path, form | {"email": self.person.email}).status_code
+
+
+def come_by_link(app: Flask, carol: Person, new: str) -> bool:
+    """Come to a new browser, choose a password by the newest mail and sign in."""
+    person = Person(app, carol.email)
+    person.visit("/signin/forgot")
+    person.press("/signin/forgot", email=carol.email)
+    choose(person, links(app)[-1], new)
+    if person.page.heading != "Your password is saved":
+        return False
+    person.sign_in(new)
+    person.press("/signin/code", code=app_code(carol.key))
+    return person.page.heading == IN
+
+
+def test_a_day_of_attack_keeps_no_owner_out(app: Flask, noon: Traveller) -> None:
+    """F3: from a known browser she always gets in, from a new one at least once an hour."""
+    carol = set_up_before_noon(app, noon, "carol")
+    carol.sign_in()
+    carol.press("/signin/code", code=app_code(carol.key))
+    attacker, password = Attacker(app, carol.email), PASSWORD
+    known = strangers = by_link = 0
+    for minute in range(24 * 60):
+        noon.move_to(NOON + (minute + 1) * MINUTE)
+        attacker.fill()
+        attacker.forget()
+        if minute % 60 == 5:
+            new = f"{NEW} {minute}"
+            if come_by_link(app, carol, new):
+                password, by_link = new, by_link + 1
+        if minute % 10 == 7:
+            strangers += Person(app, carol.email).sign_in(password).heading == ASKED
+            carol.sign_in(password)
+            carol.press("/signin/code", code=app_code(carol.key))
+            known += carol.page.heading == IN
+            carol.sign_out()
+
+    assert attacker.requests > 2 * 24 * 60
+    assert strangers == 0  # the attack is one: the right password alone opens nothing
+    assert known == 24 * 6
+    assert by_link == 24
 
 
 # Known browsers
@@ -161,6 +229,120 @@ def test_a_request_from_a_known_browser_replaces_older_links(
     old, new = links(app)
     assert bob.visit(old).status == 410
     assert bob.visit(new).heading == "Choose a new password"
+
+
+# Tries of one's own
+
+
+@pytest.fixture
+def attacked(app: Flask, noon: Traveller) -> Person:
+    """Carol, set up, in a new browser, while strangers have to wait."""
+    carol = set_up_before_noon(app, noon, "carol")
+    person = Person(app, carol.email)
+    person.key = carol.key
+    ask(person)
+    assert guess_wrong(Person(app, carol.email), 22).status == 429
+    return person
+
+
+def stranger_waits(app: Flask, email: str) -> bool:
+    return guess_wrong(Person(app, email), 22).status == 429
+
+
+def test_the_browser_that_opened_a_link_has_tries_of_its_own_for_an_hour(
+    app: Flask, attacked: Person, noon: Traveller
+) -> None:
+    assert attacked.sign_in().status == 429
+    link = links(app)[-1]
+    attacked.visit(link)
+    attacked.press(link)
+    assert attacked.sign_in().heading == ASKED  # with the old password, found again
+    noon.shift(59 * MINUTE)
+    assert stranger_waits(app, attacked.email)
+    assert attacked.sign_in().heading == ASKED
+    noon.shift(MINUTE)
+    assert stranger_waits(app, attacked.email)
+    assert attacked.sign_in().status == 429
+
+
+def test_tries_of_ones_own_outlive_a_half_sign_in(app: Flask, attacked: Person) -> None:
+    """The code did not come in time, or the page was closed: the password is typed again."""
+    choose(attacked, links(app)[-1])
+    for _ in range(3):
+        assert stranger_waits(app, attacked.email)
+        assert attacked.sign_in(NEW).heading == ASKED
+    attacked.press("/signin/code", code=app_code(attacked.key))
+    assert attacked.page.heading == IN
+    attacked.sign_out()
+    assert stranger_waits(app, attacked.email)
+    assert attacked.sign_in(NEW).heading == ASKED  # a known browser now
+
+
+def test_a_link_gives_twenty_tries_and_a_copied_cookie_no_more(
+    app: Flask, attacked: Person
+) -> None:
+    """S-092: the count is a row of the server, whatever cookie is put back."""
+    link = links(app)[-1]
+    attacked.visit(link)
+    attacked.press(link)
+    cookie = attacked.client.get_cookie("onward")
+    assert cookie is not None
+    answers = []
+    for n in range(22):
+        attacked.client.set_cookie("onward", cookie.value)
+        answers.append(attacked.sign_in(f"wrong {n}").status)
+    assert answers == [422] * 21 + [429]
+    copy = Person(app, attacked.email)
+    copy.client.set_cookie("onward", cookie.value)
+    assert copy.sign_in().status == 429
+
+
+def test_a_link_of_one_account_gives_no_tries_at_another(app: Flask, attacked: Person) -> None:
+    bob = Person(app, "bob@example.com")
+    ask(bob)
+    choose(bob, links(app)[-1])
+    bob.email = attacked.email
+    assert bob.sign_in().status == 429
+
+
+def test_a_link_that_is_only_looked_at_gives_no_tries(app: Flask, attacked: Person) -> None:
+    """S-079: mail scanners load every link."""
+    attacked.visit(links(app)[-1])
+    assert attacked.sign_in().status == 429
+
+
+def test_a_link_ends_the_wait_of_a_known_browser_too(
+    app: Flask, noon: Traveller, bob: Person
+) -> None:
+    """Twenty slips, then "Forgot your password?": the new one is read at once."""
+    bob.sign_out()
+    assert guess_wrong(bob, 22).status == 429
+    ask(bob)
+    choose(bob, links(app)[-1])
+    assert bob.sign_in(NEW).heading == IN
+
+
+def test_somebody_invited_is_not_kept_out_either(app: Flask, noon: Traveller) -> None:
+    dora = administrator(app)
+    dora.visit("/admin/people/add")
+    press(dora, "Add people", people="Fay, fay@example.com")
+    fay = Person(app, "fay@example.com")
+    assert stranger_waits(app, fay.email)
+    choose(fay, links(app, "invitation")[-1])
+    assert stranger_waits(app, fay.email)
+    assert fay.sign_in(NEW).heading == "Set up two-factor authentication"
+
+
+def test_strangers_keep_nobody_from_proving_who_they_are(bob: Person, app: Flask) -> None:
+    """Signed in, in a browser that was forgotten meanwhile, the password is a proof as before."""
+    with app.app_context():
+        trusted_device.forget(2)
+        db.session.commit()
+    assert stranger_waits(app, bob.email)
+    bob.visit("/security/password")
+    bob.press("/security/password", old=PASSWORD, new=NEW)
+    assert bob.page.heading == IN
+    assert bob.visit("/signin").heading == IN
 
 
 # An upgrade
