@@ -4,12 +4,13 @@ Who has an account elsewhere is asked to join instead (join_request.py). Both le
 rows behind on what the list shows, so that nobody who looks there tells one from the other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 import keys
 from accounts import events, join_request, link_limits, password_link
@@ -23,6 +24,8 @@ from mail import messages, outbox
 from mail.message import Message
 
 Row = dict[str, Any]
+DOUBLE_CLICK = timedelta(minutes=1)
+"""How long the button that sends it again does nothing more."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,32 @@ def _message(one: Invited, organisation: Organisation, token: str, at: datetime)
 def send_again(
     account: Account, organisation: Organisation, by: Account, at: datetime
 ) -> Refusal | None:
-    """Mail them once more, or say why not; a second click within a minute is no second act."""
+    """Mail them once more, or say why not; a second click within a minute is no second act.
+
+    Within the limits of other mailed links (S-077). What other organisations sent counts
+    not: nobody learns of it.
+    """
     account = db.session.get_one(Account, account.id, with_for_update=True, populate_existing=True)
     if account.password_hash is not None or account.disabled_at is not None:
         return Refusal("has_password", {"name": account.name})
-    if not link_limits.is_recent(account.id, Purpose.INVITATION, at):
-        send(account, organisation, by, at)
+    sent = _sent(account.id, organisation.id, at)
+    if sent and sent[0] > at - DOUBLE_CLICK:
+        return None
+    if until := link_limits.full_until(link_limits.USUAL, sent, at):
+        return Refusal("invited_often", {"name": account.name, "time": until})
+    send(account, organisation, by, at)
     return None
+
+
+def _sent(account_id: int, organisation_id: int, at: datetime) -> Sequence[datetime]:
+    """Return when this organisation invited somebody within a day, the newest first."""
+    query = select(Event.at).where(
+        Event.account_id == account_id,
+        Event.organisation_id == organisation_id,
+        Event.kind == "invited",
+        Event.at > at - timedelta(days=1),
+    )
+    return db.session.scalars(query.order_by(Event.at.desc())).all()
 
 
 def send(account: Account, organisation: Organisation, by: Account | None, at: datetime) -> None:

@@ -11,7 +11,8 @@ from db import db
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 USUAL = ((3, HOUR), (10, DAY))
-"""Invitations of one person, and links that one known browser of theirs asks for (S-077)."""
+"""Links that one known browser of a person asks for, and invitations of one person to one
+organisation (S-077)."""
 STRANGERS = ((1, HOUR),)
 """Links that all unknown browsers ask for: a limit a day would keep the owner out (S-098)."""
 
@@ -20,11 +21,19 @@ def may_reset(account_id: int, asked_in: int | None, at: datetime) -> bool:
     """Tell whether a link for a forgotten password may be mailed now.
 
     Strangers get none while one waits to be opened. What they ask for takes nothing
-    from the owner, whose known browsers are counted apart (S-098).
+    from the owner, whose known browsers are counted apart (S-098). The caller has
+    locked the account: nobody makes another link before the commit.
     """
     if asked_in is None and _waits_for_opening(account_id, at):
         return False
-    return full_until(account_id, Purpose.RESET, asked_in, at) is None
+    made = select(PasswordLink.made_at).where(
+        PasswordLink.account_id == account_id,
+        PasswordLink.purpose == Purpose.RESET,
+        PasswordLink.asked_in.is_not_distinct_from(asked_in),
+        PasswordLink.made_at > at - DAY,
+    )
+    newest_first = db.session.scalars(made.order_by(PasswordLink.made_at.desc())).all()
+    return full_until(STRANGERS if asked_in is None else USUAL, newest_first, at) is None
 
 
 def _waits_for_opening(account_id: int, at: datetime) -> bool:
@@ -35,40 +44,9 @@ def _waits_for_opening(account_id: int, at: datetime) -> bool:
 
 
 def full_until(
-    account_id: int, purpose: Purpose, asked_in: int | None, at: datetime
-) -> datetime | None:
-    """Return when such a link may be mailed again, or None if it may be now.
-
-    The caller has locked the account: nobody makes another one before the commit.
-    """
-    is_of_strangers = purpose is Purpose.RESET and asked_in is None
-    made = db.session.scalars(
-        select(PasswordLink.made_at)
-        .where(
-            PasswordLink.account_id == account_id,
-            PasswordLink.purpose == purpose,
-            PasswordLink.asked_in.is_not_distinct_from(asked_in),
-            PasswordLink.made_at > at - DAY,
-        )
-        .order_by(PasswordLink.made_at.desc())
-    ).all()
-    return _end_of(STRANGERS if is_of_strangers else USUAL, made, at)
-
-
-def _end_of(
     limits: Sequence[tuple[int, timedelta]], made: Sequence[datetime], at: datetime
 ) -> datetime | None:
-    """Return the end of the longest limit that is reached; `made` has the newest first."""
+    """Return when there is room again, or None if there is now; `made` has the newest first."""
     ends = [made[most - 1] + span for most, span in limits if len(made) >= most]
     until = max(ends, default=at)
     return until if until > at else None
-
-
-def is_recent(account_id: int, purpose: Purpose, at: datetime) -> bool:
-    """Tell whether such a link was made less than a minute ago."""
-    made = select(PasswordLink.id).where(
-        PasswordLink.account_id == account_id,
-        PasswordLink.purpose == purpose,
-        PasswordLink.made_at > at - timedelta(minutes=1),
-    )
-    return db.session.scalar(made.limit(1)) is not None

@@ -75,7 +75,7 @@ def invite(account_id: int) -> Response:
     by, at = me().account, clock.now()
     if refusal := invitation.send_again(account, desk().organisation, by, at):
         db.session.rollback()
-        return page(account, refusal, 409)
+        return page(account, refusal, status_of(refusal))
     return _done(account_id)
 
 
@@ -98,8 +98,9 @@ def _stopped(account: Account) -> Response | None:
 
 
 def status_of(refusal: Refusal) -> int:
-    """Return 403 for what the visitor may never do to this person, 409 for what is so now."""
-    return 403 if refusal.reason == "role_too_high" else 409
+    """Return 403 for what the visitor may never do to this person, 429 for what was done too
+    often, 409 for what is so now."""
+    return {"role_too_high": 403, "invited_often": 429}.get(refusal.reason, 409)
 
 
 def _done(account_id: int) -> Response:

@@ -99,6 +99,9 @@ ACT_TEXTS: dict[str, LazyString] = {
     ),
     "date_without_soft": lazy_gettext("A date goes with “Soft” only."),
     "has_password": lazy_gettext("%(name)s has a password already, or is disabled."),
+    "invited_often": lazy_gettext(
+        "%(name)s was sent several invitations. Wait until %(time)s, then send another one."
+    ),
     "level_choice": lazy_gettext("Choose “Off”, “Soft” or “Hard”."),
     "date_bad": lazy_gettext("That is no date. Write it like 2031-05-06."),
     "days_bad": lazy_gettext("Give a number of days from 0 to %(most)s."),

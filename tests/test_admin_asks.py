@@ -167,6 +167,67 @@ def test_an_invitation_is_mailed_with_the_account_and_again_on_demand(
     assert dora.post(path, dora.page.hidden()).status_code == 409
 
 
+def test_an_invitation_is_sent_three_times_an_hour_and_ten_times_a_day(
+    app: Flask, dora: Person, noon: time_machine.Traveller, snapshot: Snapshot
+) -> None:
+    """F12: the limits of reset links; the administrator is told when it can be sent again."""
+    dora.visit("/admin/people/add")
+    press(dora, "Add people", people="Erin Ellis, erin@example.com")
+    sent, told = 1, []
+    for hour in range(5):
+        noon.move_to(NOON + timedelta(hours=hour))
+        for _ in range(4):
+            noon.shift(timedelta(minutes=2))
+            before = snapshot()["password_links"]
+            page = invite_again(dora)
+            if page.status == 429:
+                told.append(page.error)
+                assert snapshot()["password_links"] == before
+            sent += page.status == 200
+        assert sum("erin" in str(m["To"]) for m in letters(app)) == sent == min(10, 3 * hour + 3)
+
+    assert told[0] == (
+        "Erin Ellis was sent several invitations. "
+        "Wait until 6 May 2031, 13:00 UTC , then send another one."
+    )
+    assert "Wait until 7 May 2031, 12:00 UTC" in told[-1]
+    erin = Person(app, "erin@example.com")
+    assert erin.visit(link_for(app, erin.email)).heading == "Choose a password"
+    noon.move_to(NOON + timedelta(days=1))
+    assert invite_again(dora).status == 200
+
+
+def test_what_another_organisation_sends_uses_up_no_invitation(
+    app: Flask, dora: Person, noon: time_machine.Traveller
+) -> None:
+    """Nor does anybody learn of it: each counts its own, and each is told of its own limit."""
+    owners = [(dora, 6), (administrator(app, "olga"), 7)]
+    for owner, _ in owners:
+        owner.visit("/admin/people/add")
+        press(owner, "Add people", people="Erin Ellis, erin@example.com")
+    answers: dict[str, list[int]] = {"dora": [], "olga": []}
+    for _ in range(3):
+        noon.shift(timedelta(minutes=2))
+        for owner, account_id in reversed(owners):
+            page = invite_again(owner, account_id)
+            answers[owner.email.partition("@")[0]].append(page.status)
+    assert answers == {"dora": [200, 200, 429], "olga": [200, 200, 429]}
+
+
+def invite_again(dora: Person, account_id: int = 5) -> Page:
+    """Press the button on Erin's page, with a proof that is fresh, signed in again if need be."""
+    path = f"/admin/people/{account_id}"
+    if dora.visit(path).heading == "Sign in":
+        dora.sign_in()
+        dora.press("/signin/code", code=app_code(dora.key))
+    dora.visit(path)
+    page = press(dora, "Send the invitation again")
+    if page.heading != "Confirm it is you":
+        return page
+    dora.press("/signin/confirm", code=app_code(dora.key))
+    return press(dora, "Send the invitation again")
+
+
 def link_for(app: Flask, email: str) -> str:
     mail = [m for m in letters(app) if str(m["To"]) == email][-1]
     found = re.search(r"/signin/invitation/\S+", text_of(mail))
