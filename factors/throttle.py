@@ -30,8 +30,11 @@ LADDER = (
 CALM = timedelta(days=30)
 """Time without a pause after which the next one is the shortest again."""
 YEAR = timedelta(days=365)
+LIFT_EVERY = YEAR
+"""A mailed link lifts the stop of the year once in this time: whoever reads the mailbox
+has twice the guesses of a year."""
 MOST = 30
-"""Wrong codes of strangers in a year: 30 guesses are right with 9.0e-5 at most."""
+"""Wrong codes of strangers in a year; docs/security-model.md says what they are worth."""
 MOST_OF_DEVICE = 10
 """Wrong codes of one known browser; then it is a stranger again."""
 FEW = 2
@@ -95,10 +98,10 @@ class Throttle(Tries, Model):
     """When a forgotten password last lifted the stop of the year."""
 
     def lift(self, at: datetime) -> None:
-        """End the stop of the year, at most once in 30 days; a pause that is on stays."""
+        """End the stop of the year, at most once in a year; a pause that is on stays."""
         if len(self._within_year(at)) < self.most:
             return
-        if self.lifted_at is None or self.lifted_at + CALM <= at:
+        if self.lifted_at is None or self.lifted_at + LIFT_EVERY <= at:
             self.wrong_at, self.lifted_at = [], at
 
 

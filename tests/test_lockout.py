@@ -2,15 +2,22 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count, cycle
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from time_machine import Traveller
 
+from factors.backup_codes import COUNT
+from factors.backup_codes import DIGITS as BACKUP_DIGITS
+from factors.backup_email import DIGITS as EMAIL_DIGITS
+from factors.throttle import LIFT_EVERY, MOST, MOST_OF_DEVICE, YEAR
+from factors.totp import DIGITS, TOLERANCE
 from tests.conftest import NOON, add_person, set_up_before_noon
 from tests.person import PASSWORD, Page, Person, app_code, letters, never_shown, text_of
+from tests.test_passwords import NEW, choose, forget, links
 
 Rows = Callable[[str], list[tuple[object, ...]]]
 Snapshot = Callable[[], dict[str, list[str]]]
@@ -26,7 +33,8 @@ GUESSES = 10_000
 HOURS = timedelta(hours=1)
 DAYS = timedelta(days=1)
 TRIES = "SELECT failures, locks FROM throttles WHERE account_id = 3"
-READ = "SELECT count(*) FROM events WHERE kind = 'second factor' AND result != 'accepted'"
+READ_AT = "SELECT at FROM events WHERE kind = 'second factor' AND result != 'accepted'"
+READ = READ_AT.replace("at", "count(*)", 1)
 
 
 @pytest.fixture
@@ -249,6 +257,46 @@ def test_no_known_browser_lives_longer_than_its_cookie(
     known.client.set_cookie("device", cookie.value)
     guess_wrong(known, 1)
     assert rows(TRIES) == [(1, 0)]
+
+
+# What a year of guesses is worth
+
+
+def test_whoever_reads_the_mailbox_guesses_sixty_times_a_year(
+    carol: Person, noon: Traveller, rows: Rows
+) -> None:
+    """F7: a mailed link lifts the stop of the year once in 365 days; it was once in 30."""
+    eve, password = stranger(carol), PASSWORD
+    wrong, lifted = never_shown(carol.key), 0
+    for day in range(2 * 365):
+        noon.move_to(NOON + day * DAYS)
+        if STOPPED in eve.sign_in(password).error and day % 25 == 0:
+            password = f"{NEW} {day}"
+            choose(forget(carol.app, carol.email), links(carol.app)[-1], password)
+            lifted += STOPPED not in eve.sign_in(password).error
+        if eve.page.heading == ASKED:
+            eve.press(APP, code=wrong)
+    moments = [datetime.fromisoformat(str(at)) for (at,) in rows(f"{READ_AT} ORDER BY at")]
+    years = [sum(since <= at < since + 365 * DAYS for at in moments) for since in moments]
+    assert (lifted, max(years)) == (2, 60)
+
+
+def test_the_document_tells_what_a_year_of_guesses_is_worth() -> None:
+    """Each line of its table is computed here from the constants of the code."""
+    page = (Path(__file__).parent.parent / "docs" / "security-model.md").read_text()
+    table = page.split("| guesses that are read in 365 days |", 1)[1].split("\n\n", 1)[0]
+    told = re.findall(r"^\| (.+?) \| (\+?\d+) \| ([\d.]+) in 100,000 \|$", table, re.M)
+    one = (1 + 2 * TOLERANCE) / 10**DIGITS
+    assert one > COUNT / 10**BACKUP_DIGITS  # no other code is guessed more easily
+    assert one > 1 / 10**EMAIL_DIGITS
+    counts = [
+        f"{MOST}",
+        f"{MOST * (1 + YEAR // LIFT_EVERY)}",
+        f"+{MOST_OF_DEVICE}",
+        f"+{MOST}",
+    ]
+    chances = [f"{(1 - (1 - one) ** int(count)) * 1e5:.1f}" for count in counts]
+    assert [line[1:] for line in told] == list(zip(counts, chances, strict=True))
 
 
 # Who does not know the password

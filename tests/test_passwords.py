@@ -267,7 +267,7 @@ def lock_for_the_year(app: Flask, noon: time_machine.Traveller) -> Person:
     return carol
 
 
-def test_a_forgotten_password_lifts_the_stop_of_the_year_once_in_30_days(
+def test_a_forgotten_password_lifts_the_stop_of_the_year(
     app: Flask, noon: time_machine.Traveller
 ) -> None:
     carol = lock_for_the_year(app, noon)
