@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import g
-from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, true
 
 from db import db
 from mail.message import Message
@@ -17,6 +17,8 @@ PER_SERIES = 3
 PER_HOUR, HOUR = 5, timedelta(hours=1)
 PER_DAY, DAY = 10, timedelta(days=1)
 """Code mails per account, and per address over all accounts."""
+SET_UP = "set-up"
+"""How the series of a set-up begins: its address was typed, and may be somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,9 @@ def _limits(
 ) -> list[tuple[ColumnElement[bool], int]]:
     """Return each limit: which mails it counts, and how many there may be."""
     concerned = or_(Outbox.account_id == account_id, Outbox.recipient == recipient)
-    same_account, same_address = (
-        Outbox.account_id == account_id,
-        Outbox.recipient == recipient,
-    )
+    same_account, same_address = Outbox.account_id == account_id, Outbox.recipient == recipient
+    if not series.startswith(SET_UP):
+        same_address = and_(same_address, _concerns(account_id))
     limits = [
         (
             and_(
@@ -93,8 +94,15 @@ def _limits(
     return limits
 
 
+def _concerns(account_id: int) -> ColumnElement[bool]:
+    """Whether a mail counts when somebody signs in: not one of another person's set-up,
+    by which strangers would keep the owner of the address out (S-098)."""
+    return or_(Outbox.account_id == account_id, ~Outbox.series.startswith(SET_UP))
+
+
 def _wait(account_id: int, recipient: str, series: str, nonce: str, at: datetime) -> Wait:
     """Return until when the limits forbid another code mail."""
+    is_set_up = series.startswith(SET_UP)
     sent = db.session.execute(
         select(
             Outbox.made_at,
@@ -106,6 +114,7 @@ def _wait(account_id: int, recipient: str, series: str, nonce: str, at: datetime
         .where(
             _counted(),
             or_(Outbox.account_id == account_id, Outbox.recipient == recipient),
+            true() if is_set_up else _concerns(account_id),
             Outbox.made_at > at - DAY,
         )
         .order_by(Outbox.made_at.desc())

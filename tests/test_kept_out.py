@@ -11,7 +11,7 @@ from db import alembic, db
 from factors import trusted_device
 from tests.administration import administrator, press
 from tests.conftest import NOON, set_up_before_noon
-from tests.person import PASSWORD, Page, Person, app_code
+from tests.person import PASSWORD, Page, Person, app_code, letters
 from tests.test_passwords import NEW, choose, links
 
 Rows = Callable[[str], list[tuple[object, ...]]]
@@ -343,6 +343,34 @@ def test_strangers_keep_nobody_from_proving_who_they_are(bob: Person, app: Flask
     bob.press("/security/password", old=PASSWORD, new=NEW)
     assert bob.page.heading == IN
     assert bob.visit("/signin").heading == IN
+
+
+# Mailed codes
+
+
+def test_nobody_uses_up_the_mails_of_an_address_by_setting_up_with_it(
+    app: Flask, noon: Traveller
+) -> None:
+    """S-077 counts per address across accounts; an address that only was typed is no owner's."""
+    carol = set_up_before_noon(app, noon, "carol", "carol@home.example", 2 * HOUR)
+    bob = Person(app, "bob@example.com")
+    bob.sign_in()
+    for minute in range(4):
+        noon.move_to(NOON + minute * 2 * MINUTE)
+        bob.to_backup()
+        bob.next(way="email")
+        bob.next(address="carol@home.example")
+        for _ in range(2):
+            noon.shift(61 * timedelta(seconds=1))
+            bob.next(act="resend")
+    assert mails_to(app, "carol@home.example") == 1 + 5
+    carol.sign_in()
+    assert carol.press("/signin/backup-email").status == 200
+    assert mails_to(app, "carol@home.example") == 1 + 5 + 1
+
+
+def mails_to(app: Flask, address: str) -> int:
+    return sum(letter["To"] == address for letter in letters(app))
 
 
 # An upgrade

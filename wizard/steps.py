@@ -13,6 +13,7 @@ from factors import backup_codes, backup_email, diagnosis, totp, void_record
 from factors.backup_email import BackupEmail
 from factors.refusal import Refusal
 from factors.typed import APP, digits
+from mail.code_limits import SET_UP
 from wizard import qr
 from wizard.forms import StepForm
 from wizard.wizard import Kind, Wizard
@@ -188,7 +189,7 @@ def mail_code(turn: Turn, address: str, *, new: bool) -> Refusal | None:
         made_at,
         nonce,
         purpose="confirm",
-        series=f"set-up {wizard.attempt}",
+        series=f"{SET_UP} {wizard.attempt}",
         at=turn.at,
     )
     if refusal is None:
