@@ -7,6 +7,7 @@ import pytest
 
 import keys
 from accounts import (
+    link_limits,
     models,
     password,
     password_link,
@@ -50,6 +51,7 @@ LADDER = f"{said(throttle.LADDER[0])}, then {hours((*throttle.LADDER[1:], thrott
 WINDOW = f"{password_tries.FREE} in {said(password_tries.WINDOW)}"
 WAITS = f"{said(password_tries.FIRST_WAIT)}, doubling to {said(password_tries.LONGEST_WAIT)}"
 MAILS = f"{code_limits.PER_HOUR} an hour, {code_limits.PER_DAY} a day"
+LINKS = f"{link_limits.USUAL[0][0]} an hour and {link_limits.USUAL[1][0]} a day"
 ARGON = {setting.name: setting.default for setting in SETTINGS}
 ACCEPTED = (2 * totp.TOLERANCE + 1) * totp.STEP_SECONDS
 VALUES = [
@@ -70,6 +72,10 @@ VALUES = [
     (MODEL, f"| wrong codes in a set-up | the {wizard.WRONG_CODES}th voids it"),
     (MODEL, f"| wrong passwords that cost nothing | {WINDOW} |"),
     (MODEL, f"| waits after that | {WAITS} |"),
+    (MODEL, f"| a browser is known | {said(trusted_device.LIFE)} from its last full sign-in |"),
+    (MODEL, f"that opened a mailed link | {said(password_link.OWN_TRIES)} |"),
+    (MODEL, f"asked for in a known browser | {LINKS} for each"),
+    (MODEL, f"asked for in unknown browsers | {link_limits.STRANGERS[0][0]} an hour for all"),
     (MODEL, f"| {code_limits.SAME_CODE_WAIT.seconds} seconds apart |"),
     (MODEL, f"| {code_limits.PER_SERIES} per sign-in or set-up, {MAILS}, per account and per"),
     (MODEL, f"| sign-in without a request | ends after {said(models.IDLE)} |"),
@@ -81,7 +87,7 @@ VALUES = [
     (MODEL, f"may be brought back {said(wizard.RESUMABLE)} after the load"),
     (MODEL, f"ended set-up, kept to answer late forms | {said(wizard.KEPT)},"),
     (MODEL, f"| link for a forgotten password | {said(password_link.LIFE)},"),
-    (MODEL, f"| invitation | {said(password_link.INVITED)},"),
+    (MODEL, f"| invitation | {said(password_link.INVITED)}, opens once, for one browser; {LINKS},"),
     (MODEL, f"{reset.LENGTH} characters, {5 * reset.LENGTH} bits, good for {said(reset.LIFE)}"),
     (MODEL, f"argon2id, {ARGON['PASSWORD_MEMORY_KIB']} KiB, {ARGON['PASSWORD_TIME_COST']} passes"),
     (MODEL, f"; {password.SHORTEST} to {password.LONGEST} characters, common ones refused"),
@@ -93,6 +99,8 @@ VALUES = [
     (PROMISE, f"pause the second factor for {said(throttle.LADDER[0])}"),
     (PROMISE, f"Wrong passwords: {WINDOW} from unknown browsers are free, then waits of"),
     (PROMISE, WAITS.replace(",", "")),
+    (PROMISE, f"Reset links: {LINKS} from each known browser"),
+    (PROMISE, f"Invitations: {LINKS} for each person"),
     (PROMISE, f"{code_limits.PER_SERIES} in one sign-in or set-up, {MAILS}, per account"),
     (PROMISE, f"ends after {said(models.IDLE)} without use and after {said(models.OVERALL)} at"),
     (PROMISE, f"at all; a half one after {said(models.PENDING)}"),
