@@ -84,7 +84,7 @@ VALUES = [
     (MODEL, f"| proof for a sensitive act | {said(models.PROOF)} |"),
     (MODEL, f"nothing else | {said(models.REPLAY)} |"),
     (MODEL, f"{said(wizard.IDLE)} after its last turn and {said(wizard.LONGEST)} after its start"),
-    (MODEL, f"may be brought back {said(wizard.RESUMABLE)} after the load"),
+    (MODEL, f"may be brought back until {said(wizard.RESUMABLE)} after it went hidden"),
     (MODEL, f"ended set-up, kept to answer late forms | {said(wizard.KEPT)},"),
     (MODEL, f"| link for a forgotten password | {said(password_link.LIFE)},"),
     (MODEL, f"| invitation | {said(password_link.INVITED)}, opens once, for one browser; {LINKS},"),
