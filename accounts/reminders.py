@@ -68,9 +68,12 @@ def _due(
 
 
 def due_now(organisation_id: int, at: datetime) -> Iterator[Due]:
-    """Yield whom an administrator may remind by hand: who got none within a day."""
-    theirs = select(Membership.account_id).where(Membership.organisation_id == organisation_id)
-    yield from _due(_members(at).where(Account.id.in_(theirs)), at, lambda _: BY_HAND)
+    """Yield whom an administrator may remind of what their own organisation asks.
+
+    Those got none within a day. What another organisation asks is not shown here.
+    """
+    theirs = _members(at).where(Organisation.id == organisation_id)
+    yield from _due(theirs, at, lambda _: BY_HAND)
 
 
 def put(person: Due, at: datetime) -> bool:

@@ -65,12 +65,12 @@ def everybody(choice: Choice, at: datetime) -> Iterator[Row[*tuple[Any, ...]]]:
 
 def one(choice: Choice, account_id: int, at: datetime) -> Row[*tuple[Any, ...]]:
     """Return one person as the list shows them."""
-    return db.session.execute(_told(at, Account.id == account_id, _is_of(choice))).one()
+    return db.session.execute(_told(choice, at, Account.id == account_id)).one()
 
 
 def counts(organisation_id: int, at: datetime) -> dict[str, int]:
     """Return how many people there are in each state, in one statement."""
-    state = standing.state(at)
+    state = standing.state(at, organisation_id)
     locked = func.sum(case((standing.locked(at), 1), else_=0))
     invited = func.sum(case((cannot_sign_in(), 1), else_=0))
     extra = (locked, func.count(Account.disabled_at), invited)
@@ -92,22 +92,22 @@ def _wanted(choice: Choice, at: datetime, most: int) -> Select[*tuple[Any, ...]]
     """
     picked = _joined(select(Account.id)).where(_is_of(choice), *_filters(choice, at))
     few = picked.order_by(Account.name, Account.id).limit(most).subquery()
-    return _told(at, Account.id.in_(select(few.c.id)), _is_of(choice))
+    return _told(choice, at, Account.id.in_(select(few.c.id)))
 
 
-def _told(at: datetime, *who: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def _told(choice: Choice, at: datetime, who: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Return the SELECT of what is shown of people, in the order of their names."""
     email = Account.shown_email.label("email")
     columns = (Account.id, Account.name, email, Account.disabled_at, Membership.role)
     facts = (
         cannot_sign_in().label("invited"),
-        standing.state(at).label("state"),
+        standing.state(at, choice.organisation_id).label("state"),
         standing.locked(at).label("locked"),
         standing.codes_left().label("codes_left"),
         standing.has_email().label("has_email"),
         standing.last_sign_in().label("last_sign_in"),
     )
-    query = _joined(select(*columns, *facts)).where(*who)
+    query = _joined(select(*columns, *facts)).where(_is_of(choice), who)
     return query.order_by(Account.name, Account.id)
 
 
@@ -132,7 +132,7 @@ def _filters(choice: Choice, at: datetime) -> Iterator[ColumnElement[bool]]:
     elif choice.state == INVITED:
         yield cannot_sign_in()
     elif choice.state in set(State):
-        yield standing.state(at) == choice.state
+        yield standing.state(at, choice.organisation_id) == choice.state
     if words := choice.search.strip()[:LONGEST]:
         yield or_(
             Account.name.icontains(words, autoescape=True),

@@ -39,12 +39,13 @@ LABELS: dict[str, LazyString] = {
 """How each state is called, and what may be true beside it."""
 
 
-def state(at: datetime) -> ColumnElement[str]:
+def state(at: datetime, organisation_id: int | None = None) -> ColumnElement[str]:
     """Return the state of an account joined with its bound app: the one place that decides it.
 
-    It says what `policy.demand` says of a person, for all people at once.
+    It says what `policy.demand` says of a person, for all people at once: of what one
+    organisation asks, whose administrators learn nothing of others, or of all of them.
     """
-    asks, must = _asking(at)
+    asks, must = _asking(at, organisation_id)
     return case(
         (Authenticator.id.is_not(None), literal(State.ON.value)),
         (and_(asks, only_by_sso(at)), literal(State.EXEMPT.value)),
@@ -71,15 +72,18 @@ def locked(at: datetime) -> ColumnElement[bool]:
     return or_(Throttle.locked_until > at, full, in_browser)
 
 
-def _asking(at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return whether some organisation of a person asks, and whether one makes it a must.
+def _asking(
+    at: datetime, organisation_id: int | None
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return whether an organisation of a person asks, and whether one makes it a must.
 
     A member's own days are over for whoever joined early enough: organisations with the
     same number of days are compared together, so that the statement stays short.
     """
-    asking = db.session.scalars(
-        select(Organisation).where(Organisation.enforcement != Enforcement.OFF)
-    ).all()
+    query = select(Organisation).where(Organisation.enforcement != Enforcement.OFF)
+    if organisation_id is not None:
+        query = query.where(Organisation.id == organisation_id)
+    asking = db.session.scalars(query).all()
     joined: dict[datetime, list[int]] = {}
     for one in asking:
         is_over = one.hard_from is not None and one.hard_from <= at
@@ -91,7 +95,7 @@ def _asking(at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 
 def _is_member(where: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Some membership of the person is like this, here or elsewhere."""
+    """Some membership of the person is like this."""
     ties = select(Membership.account_id).where(Membership.account_id == Account.id, where)
     return exists(ties.correlate(Account))
 

@@ -172,6 +172,24 @@ def test_progress_counts_nothing_from_before_somebody_joined(
     assert after.words.partition(ends)[2] == words.partition(ends)[2]
 
 
+def test_a_list_tells_only_what_this_organisation_asks(
+    app: Flask, dora: Person, otto: Person
+) -> None:
+    """Sam must set up for Hartley & Sons; the Reading Room asks nobody, and learns of no other."""
+    for person, state, number in ((dora, "Must set up", "3 Must"), (otto, "Off", "0 Must")):
+        person.visit("/admin/people")
+        assert number in person.page.words
+        assert next(row[3] for row in table(person.page) if row[0] == "Sam") == state
+        press(person, "Download CSV")
+        word = {"Must set up": "must", "Off": "off"}[state]
+        assert next(line[3] for line in lines(person.page) if line[0] == "Sam") == word
+    assert "Sam" not in otto.visit("/admin/people?state=must").words
+    assert "Off" in otto.visit("/admin/people?state=off").words
+
+    assert "Nobody is due" in otto.visit("/admin/people/remind").words
+    assert "Sam" in dora.visit("/admin/people/remind").words
+
+
 def test_a_page_begins_after_nobody_of_another_organisation(app: Flask, dora: Person) -> None:
     """F11: own people, sorted against a stranger, would tell the stranger's name."""
     with app.app_context():
