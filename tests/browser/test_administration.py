@@ -52,6 +52,7 @@ def walk(visitor: Visitor) -> Iterator[str]:
     visitor.sees("Audit log")
     yield "audit"
     visitor.sign_out()
+    yield from _asked_to_join(Visitor(page, "bob@example.com", visitor.watch))
     yield from _set_up_again(Visitor(page, "mia@example.com", visitor.watch), code)
 
 
@@ -59,7 +60,8 @@ def _adding(visitor: Visitor) -> Iterator[str]:
     visitor.follow("Add people")
     visitor.sees("Add people")
     yield "adding"
-    visitor.type("People", "Erin Ellis, erin@example.com\nnobody\nBob, bob@example.com, queen")
+    lines = ("Erin Ellis, erin@example.com", "nobody", "Al, al@example.com, queen")
+    visitor.type("People", "\n".join([*lines, "Bert, bob@example.com"]))
     visitor.press("Add people")
     visitor.refused("Lines that added nobody: 2.")
     yield "adding-refused"
@@ -107,6 +109,19 @@ def _person(visitor: Visitor) -> Generator[str, None, str]:
     return code
 
 
+def _asked_to_join(bob: Visitor) -> Iterator[str]:
+    """Somebody of another organisation is asked, and says no."""
+    bob.sign_in()
+    bob.reads("Hartley & Sons asks you to join.")
+    yield "security-asked"
+    bob.follow("Look at it and answer")
+    bob.sees("Your organisations")
+    yield "organisations"
+    bob.press("Decline")
+    bob.sees("Your organisations")
+    bob.sign_out()
+
+
 def _set_up_again(mia: Visitor, code: str) -> Iterator[str]:
     mia.sign_in()
     mia.press("Set up two-factor authentication")
@@ -133,4 +148,4 @@ def test_every_page_fits_a_phone_and_axe_is_content(opens: Opens, site: Site) ->
         faults[name] = axe_faults(visitor.page)
 
     assert {name: found for name, found in faults.items() if found} == {}
-    assert len(faults) == 15
+    assert len(faults) == 17
