@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler, make_server
 
 from db import db
+from mail.carrier import EXTENSION
 from tests.conftest import install
 
 
@@ -91,7 +92,7 @@ def serving(instance: Path, **config: Any) -> Iterator[Site]:
     line = Line()
     server = make_server("127.0.0.1", 0, line, threaded=True, request_handler=Handler)
     assert isinstance(server, ThreadedWSGIServer)
-    server.daemon_threads = False  # so that closing waits for what is sent after an answer
+    server.daemon_threads = False  # so that closing waits for every answer
     url = f"http://127.0.0.1:{server.server_port}"
     line.app = app = install(instance, BASE_URL=url, **config)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -102,5 +103,6 @@ def serving(instance: Path, **config: Any) -> Iterator[Site]:
         server.shutdown()
         thread.join()
         server.server_close()
+        app.extensions[EXTENSION].settle()  # a mail on its way still needs its server
         with app.app_context():
             db.engine.dispose()
