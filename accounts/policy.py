@@ -7,8 +7,11 @@ signing in, or looking at the page, renews neither.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from accounts.models import Enforcement
+from sqlalchemy import ColumnElement, Row
+
+from accounts.models import Enforcement, Membership, Organisation
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -23,6 +26,28 @@ class Policy:
     hard_from: datetime | None
     grace_days: int
     since: datetime
+
+    @classmethod
+    def columns(cls) -> tuple[ColumnElement[Any], ...]:
+        """Return what a SELECT of organisations and memberships reads for `from_row`."""
+        return (
+            Organisation.name.label("organisation"),
+            Organisation.enforcement.label("enforcement"),
+            Organisation.hard_from.label("hard_from"),
+            Organisation.grace_days.label("grace_days"),
+            Membership.since.label("since"),
+        )
+
+    @classmethod
+    def from_row(cls, row: Row[*tuple[Any, ...]]) -> "Policy":
+        """Return the policy of a row that holds `columns`, in whatever order."""
+        return cls(
+            organisation=row.organisation,
+            enforcement=row.enforcement,
+            hard_from=row.hard_from,
+            grace_days=row.grace_days,
+            since=row.since,
+        )
 
     @property
     def must_from(self) -> datetime | None:

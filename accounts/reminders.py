@@ -60,7 +60,7 @@ def _due(
     rows = db.session.execute(query).all()
     for key, theirs in groupby(rows, key=lambda row: tuple(row[:5])):
         account_id, email, name, put_at, off_at = key
-        asked = demand((Policy(*row[5:]) for row in theirs), at)
+        asked = demand(map(Policy.from_row, theirs), at)
         if asked is None or (off_at is not None and not asked.is_must):
             continue
         if put_at is None or put_at <= at - period(asked):
@@ -132,11 +132,7 @@ def _members(at: datetime) -> Select[*tuple[Any, ...]]:
             Account.name,
             Reminder.put_at,
             Account.reminders_off_at,
-            Organisation.name.label("organisation"),
-            Organisation.enforcement,
-            Organisation.hard_from,
-            Organisation.grace_days,
-            Membership.since,
+            *Policy.columns(),
         )
         .join(Membership, Membership.account_id == Account.id)
         .join(Organisation, Organisation.id == Membership.organisation_id)

@@ -140,11 +140,7 @@ def _query(spent: bool) -> Select[*tuple[Any, ...]]:
             Account,
             Authenticator,
             TrustedDevice,
-            Organisation.name,
-            Organisation.enforcement,
-            Organisation.hard_from,
-            Organisation.grace_days,
-            Membership.since,
+            *Policy.columns(),
         )
         .join(Account, Account.id == SignIn.account_id)
         .outerjoin(Authenticator, Authenticator.is_bound_to(Account.id))
@@ -183,7 +179,7 @@ def _find(hashed: str, token: str, since: datetime | None = None) -> Visitor | N
     rows = db.session.execute(_query(spent), values).all()
     if not rows:
         return None
-    policies = tuple(Policy(*row[4:]) for row in rows if row[4] is not None)
+    policies = tuple(Policy.from_row(row) for row in rows if row.organisation is not None)
     sign_in, account, authenticator, device = rows[0][:4]
     return Visitor(sign_in, account, authenticator, device, policies, token)
 
