@@ -67,9 +67,35 @@ def choice(kind: type[StrEnum]) -> Enum:
     return Enum(kind, native_enum=False, length=20, values_callable=lambda words: list(words))
 
 
+class Migrations(Alembic):
+    """Migrations that may make a table of SQLite anew.
+
+    Dropping the old one would, by foreign keys, delete or empty what points to its rows.
+    They can be switched between two transactions only, so they are off for the whole run.
+    """
+
+    def run_migrations(self, fn: Callable[..., Any], **kwargs: Any) -> None:
+        with _without_foreign_keys(self.migration_context.connection):
+            super().run_migrations(fn, **kwargs)
+
+
+@contextmanager
+def _without_foreign_keys(connection: Connection | None) -> Iterator[None]:
+    assert connection is not None
+    raw: Any = connection.connection.driver_connection
+    if not isinstance(raw, SQLiteConnection):
+        yield
+        return
+    raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys = ON")
+
+
 # Objects keep their values after a commit: what is rendered needs no second SELECT.
 db = SQLAlchemy(session_options={"expire_on_commit": False})
-alembic = Alembic(run_mkdir=False, metadatas=Model.metadata)
+alembic = Migrations(run_mkdir=False, metadatas=Model.metadata)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
