@@ -16,6 +16,10 @@ PROVIDER_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 """It stands in addresses and in the audit log."""
 
 
+LONGEST_ISSUER = 500
+"""Characters of an issuer: it is stored with each person who is tied to it."""
+
+
 class ProviderError(ValueError):
     """A provider can't be worked with as it is written; the text says why."""
 
@@ -74,6 +78,8 @@ class Provider:
             raise ProviderError(f"{where}: id must be of a-z, 0-9 and dashes, at most 32.")
         if not self.name.isprintable():
             raise ProviderError(f"{where}: name must be one line of plain text.")
+        if len(self.issuer) > LONGEST_ISSUER:
+            raise ProviderError(f"{where}: issuer has more than {LONGEST_ISSUER} characters.")
         if not is_secure(self.issuer) or urlsplit(self.issuer).query:
             raise ProviderError(
                 f"{where}: issuer must begin with https:// unless it is this machine."

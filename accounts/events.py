@@ -6,7 +6,9 @@ from typing import Any, TypedDict, Unpack
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 import client
+from bounds import at_most
 from db import Model, db
 
 OF_NOBODY = 0
@@ -34,13 +36,13 @@ class Event(Model):
     organisation_id: Mapped[int | None] = mapped_column(index=True)
     """Which organisation alone it concerns; None: every one of the person's."""
     kind: Mapped[str]
-    factor: Mapped[str | None]
-    result: Mapped[str]
-    reason: Mapped[str | None]
+    factor: Mapped[str | None] = mapped_column(at_most("factor", bounds.WORD))
+    result: Mapped[str] = mapped_column(at_most("result", bounds.RESULT))
+    reason: Mapped[str | None] = mapped_column(at_most("reason", bounds.REASON))
     """Why, in the words of who did it; one line."""
-    address: Mapped[str]
-    browser: Mapped[str]
-    system: Mapped[str]
+    address: Mapped[str] = mapped_column(at_most("address", bounds.ORIGIN))
+    browser: Mapped[str] = mapped_column(at_most("browser", bounds.ORIGIN))
+    system: Mapped[str] = mapped_column(at_most("system", bounds.ORIGIN))
 
 
 class Facts(TypedDict, total=False):

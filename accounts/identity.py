@@ -10,8 +10,10 @@ from flask import current_app
 from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, exists, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 from accounts import events, notices, sso_trip
 from accounts.models import Account, Membership, Organisation, SignIn
+from bounds import at_most
 from db import Model, add_if_new, db
 from mail import messages
 from providers import Provider
@@ -26,8 +28,8 @@ class Identity(Model):
         UniqueConstraint("account_id", "issuer"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
-    issuer: Mapped[str]
-    subject: Mapped[str]
+    issuer: Mapped[str] = mapped_column(at_most("issuer", bounds.ISSUER))
+    subject: Mapped[str] = mapped_column(at_most("subject", bounds.SUBJECT))
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     tied_at: Mapped[datetime]
 

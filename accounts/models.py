@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import (
+    CheckConstraint,
     ColumnElement,
     ForeignKey,
     Index,
@@ -17,8 +18,10 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 import clock
 import keys
+from bounds import BoundedInteger, BoundedMoment, at_most, one_of
 from db import Model, choice, db
 from factors.throttle import Throttle
 
@@ -60,10 +63,10 @@ class Account(Model):
         {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(unique=True)
-    asked_email: Mapped[str | None]
+    email: Mapped[str] = mapped_column(at_most("email", bounds.ADDRESS), unique=True)
+    asked_email: Mapped[str | None] = mapped_column(at_most("asked_email", bounds.ADDRESS))
     """Of a placeholder alone: whom it stands for until they join (join_request.py)."""
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(at_most("name", bounds.NAME))
     password_hash: Mapped[str | None]
     password_at: Mapped[datetime]
     password_version: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -128,11 +131,24 @@ class Organisation(Model):
 
     __tablename__ = "organisations"
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
-    enforcement: Mapped[Enforcement] = mapped_column(choice(Enforcement))
-    hard_from: Mapped[datetime | None]
+    name: Mapped[str] = mapped_column(at_most("name", bounds.NAME), unique=True)
+    enforcement: Mapped[Enforcement] = mapped_column(
+        choice(Enforcement), one_of("enforcement", Enforcement)
+    )
+    hard_from: Mapped[datetime | None] = mapped_column(
+        BoundedMoment("organisations.hard_from"),
+        CheckConstraint(
+            "hard_from >= '2000-01-01 00:00:00+00' AND hard_from < '2200-01-01 00:00:00+00'",
+            name="hard_from",
+        ),
+    )
     """When soft becomes hard."""
-    grace_days: Mapped[int] = mapped_column(default=0, server_default="0")
+    grace_days: Mapped[int] = mapped_column(
+        BoundedInteger("organisations.grace_days", 0, bounds.MOST_DAYS),
+        CheckConstraint(f"grace_days BETWEEN 0 AND {bounds.MOST_DAYS}", name="grace_days"),
+        default=0,
+        server_default="0",
+    )
     """Days that each member has, from joining on, before it is a must."""
     created_at: Mapped[datetime]
 
@@ -145,8 +161,8 @@ class Membership(Model):
     organisation_id: Mapped[int] = mapped_column(
         ForeignKey("organisations.id"), primary_key=True, index=True
     )
-    role: Mapped[Role] = mapped_column(choice(Role))
-    since: Mapped[datetime] = mapped_column(default=clock.now)
+    role: Mapped[Role] = mapped_column(choice(Role), one_of("role", Role))
+    since: Mapped[datetime] = mapped_column(BoundedMoment("memberships.since"), default=clock.now)
     """When the person's own clock began: stored once, never renewed."""
 
     @classmethod
@@ -185,11 +201,11 @@ class SignIn(Model):
     second_factor: Mapped[str | None]
     second_at: Mapped[datetime | None]
     proved_at: Mapped[datetime | None]
-    proof_for: Mapped[str | None]
+    proof_for: Mapped[str | None] = mapped_column(at_most("proof_for", bounds.PATH))
     reset_code_at: Mapped[datetime | None]
     """When the reset code was given, which lets this sign-in begin a set-up."""
-    next_path: Mapped[str | None]
-    let_through: Mapped[str | None]
+    next_path: Mapped[str | None] = mapped_column(at_most("next_path", bounds.PATH))
+    let_through: Mapped[str | None] = mapped_column(at_most("let_through", bounds.PATH))
     """The one page that "Not now" opens."""
     device_id: Mapped[int | None] = mapped_column(
         ForeignKey("trusted_devices.id", ondelete="SET NULL")

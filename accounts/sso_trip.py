@@ -13,7 +13,9 @@ from flask import session
 from sqlalchemy import ForeignKey, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 import keys
+from bounds import at_most
 from db import Model, choice, db
 
 LIFE = timedelta(minutes=10)
@@ -41,7 +43,7 @@ class Trip(Model):
     refused: Mapped[str | None]
     sign_in_id: Mapped[int | None] = mapped_column(ForeignKey("sign_ins.id"), index=True)
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
-    subject: Mapped[str | None]
+    subject: Mapped[str | None] = mapped_column(at_most("subject", bounds.SUBJECT))
     exempt_at: Mapped[datetime | None]
     demand_met_at: Mapped[datetime | None]
     tied_at: Mapped[datetime | None]

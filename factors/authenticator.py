@@ -7,8 +7,10 @@ from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, and_, selec
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
+import bounds
 import keys
 import sealed
+from bounds import at_most
 from db import db
 from factors import diagnosis, totp, void_record
 from factors.diagnosis import Record
@@ -25,7 +27,7 @@ class Authenticator(SealedModel):
     __tablename__ = "authenticators"
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
-    label: Mapped[str]
+    label: Mapped[str] = mapped_column(at_most("label", bounds.LABEL))
     seal_id: Mapped[SealId]
     sealed_secret: Mapped[str | None]
     last_time_step: Mapped[int] = mapped_column(BigInteger)

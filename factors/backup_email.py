@@ -12,8 +12,10 @@ from sqlalchemy import ForeignKey, delete, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 import clock
 import keys
+from bounds import at_most
 from db import Model, db
 from factors.refusal import Refusal
 from factors.typed import EMAIL, digits
@@ -32,7 +34,7 @@ class BackupEmail(Model):
     __tablename__ = "backup_emails"
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), unique=True)
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column(at_most("address", bounds.ADDRESS))
     confirmed_at: Mapped[datetime]
 
     @classmethod

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 import keys
 import sealed
+from bounds import at_most
 from db import db
 from factors.diagnosis import Record
 from sealed import SealedModel, SealId
@@ -26,7 +28,7 @@ class VoidRecord(SealedModel):
     __tablename__ = "void_records"
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
-    label: Mapped[str]
+    label: Mapped[str] = mapped_column(at_most("label", bounds.LABEL))
     seal_id: Mapped[SealId]
     sealed_secret: Mapped[str]
     voided_at: Mapped[datetime] = mapped_column(index=True)

@@ -13,7 +13,9 @@ from flask import g
 from sqlalchemy import ForeignKey, exists, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 import sealed
+from bounds import at_most
 from db import db
 from mail.message import Message
 from sealed import SealedModel, SealId
@@ -26,7 +28,7 @@ class Outbox(SealedModel):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     kind: Mapped[str]
-    recipient: Mapped[str] = mapped_column(index=True)
+    recipient: Mapped[str] = mapped_column(at_most("recipient", bounds.ADDRESS), index=True)
     seal_id: Mapped[SealId]
     sealed_message: Mapped[str | None]
     series: Mapped[str | None]

@@ -26,9 +26,9 @@ POLICIES: dict[str, tuple[str, datetime | None, int, str]] = {
     "soft": ("soft", None, 0, "asked"),
     "soft, the date is over": ("soft", PAST, 0, "must"),
     "soft, the date is to come": ("soft", FUTURE, 0, "asked"),
-    "soft, the date is over, days left": ("soft", PAST, 400, "asked"),
+    "soft, the date is over, days left": ("soft", PAST, 365, "asked"),
     "hard": ("hard", None, 0, "must"),
-    "hard, days left": ("hard", None, 400, "asked"),
+    "hard, days left": ("hard", None, 365, "asked"),
     "hard, days over": ("hard", None, 1, "must"),
 }
 ROLES = ("member", "admin", "owner")

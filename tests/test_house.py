@@ -22,6 +22,7 @@ FLOORS: dict[str, set[str]] = {
     "keys": set(),
     "db": set(),
     "sealed": {"keys", "db"},
+    "bounds": {"addresses", "db", "providers"},
     "fields": set(),
     "web": {"clock"},
     "client": set(),

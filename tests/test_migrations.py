@@ -34,6 +34,7 @@ LANDED = {
     "0015": "b7a1ca53d36d5356b01e9e3970d38ecddd14c9146d97f17af29450262b0c497a",
     "0016": "a086d83c0e76ebfd0f924d9e30088685b920819df39f6684be18cf6ea562ecb8",
     "0017": "2a61bbb08bcf49cab3f2fda174d4a8c390ea7217ff44648f353f89b88ecef423",
+    "0018": "b33d9ee4f22909c49d30f6b2673165ae62cea0788d046b243d380e94597bf07d",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 

@@ -22,9 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+import bounds
 import keys
 from accounts import events
 from accounts.models import Account, record_label
+from bounds import at_most
 from db import choice, db
 from factors import totp, void_record
 from factors.diagnosis import Record
@@ -83,11 +85,11 @@ class Wizard(SealedModel):
     kind: Mapped[Kind] = mapped_column(choice(Kind))
     step: Mapped[str]
     turn: Mapped[int]
-    label: Mapped[str | None]
+    label: Mapped[str | None] = mapped_column(at_most("label", bounds.LABEL))
     sealed_secret: Mapped[str | None]
     time_step: Mapped[int | None] = mapped_column(BigInteger)
     sealed_codes: Mapped[str | None]
-    address: Mapped[str | None]
+    address: Mapped[str | None] = mapped_column(at_most("address", bounds.ADDRESS))
     email_nonce: Mapped[str | None]
     email_made_at: Mapped[datetime | None]
     wrong_codes: Mapped[int] = mapped_column(default=0)
