@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import and_, case, delete, func, select, update
 
+import bounds
 from accounts import events, join_answer
 from accounts.events import Event
 from accounts.models import Account, Enforcement, Membership, Organisation
@@ -40,9 +41,9 @@ def set_policy(
     command line. What changes nothing, like a second click, is no event. The caller commits.
     """
     db.session.refresh(organisation, with_for_update=True)
-    if refusal := why_not(organisation, enforcement, hard_from, by, at):
-        return refusal
     days = organisation.grace_days if grace_days is None else grace_days
+    if refusal := why_not(organisation, enforcement, hard_from, by, at, days):
+        return refusal
     chosen = (enforcement, hard_from, days)
     if chosen == (organisation.enforcement, organisation.hard_from, organisation.grace_days):
         return None
@@ -65,6 +66,7 @@ def why_not(
     hard_from: datetime | None,
     by: Visitor | None,
     at: datetime,
+    grace_days: int,
 ) -> Refusal | None:
     """Return why an organisation can't ask in this way, or None.
 
@@ -77,6 +79,10 @@ def why_not(
         return Refusal("date_without_soft")
     if hard_from is not None and hard_from <= at and hard_from != organisation.hard_from:
         return Refusal("date_past")
+    if hard_from is not None and not bounds.is_moment(hard_from):
+        return Refusal("date_far", {"year": bounds.LATEST.year})
+    if not 0 <= grace_days <= bounds.MOST_DAYS:
+        return Refusal("days_bad", {"most": bounds.MOST_DAYS})
     return None
 
 

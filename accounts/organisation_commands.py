@@ -6,6 +6,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
+import bounds
 import clock
 from accounts import enforcement, events, reminders
 from accounts.models import Enforcement, Organisation
@@ -20,6 +21,10 @@ group = AppGroup("organisation", help="Organisations and what they require.")
 @click.option("--enforcement", type=click.Choice([str(e) for e in Enforcement]), default="off")
 def add_organisation(name: str, enforcement: str) -> None:
     """Add an organisation."""
+    if not bounds.is_line(name, bounds.NAME):
+        raise click.ClickException(
+            f"A name is one line of plain text of 1 to {bounds.NAME} characters."
+        )
     if db.session.scalar(select(Organisation).where(Organisation.name == name)):
         raise click.ClickException(f"There is an organisation {name!r} already.")
     at = clock.now()
@@ -36,7 +41,9 @@ def add_organisation(name: str, enforcement: str) -> None:
 @click.argument("name")
 @click.option("--enforcement", "level", type=click.Choice([str(e) for e in Enforcement]))
 @click.option("--hard-from", help="Date (UTC) from which soft becomes hard: 2031-05-06.")
-@click.option("--grace-days", type=click.IntRange(0, 365), help="Days that new members have.")
+@click.option(
+    "--grace-days", type=click.IntRange(0, bounds.MOST_DAYS), help="Days that new members have."
+)
 @with_appcontext
 def set_command(
     name: str, level: str | None, hard_from: str | None, grace_days: int | None
@@ -49,7 +56,7 @@ def set_command(
         moment = organisation.hard_from
     refusal = enforcement.set_policy(organisation, chosen, moment, None, clock.now(), grace_days)
     if refusal is not None:
-        raise click.ClickException(str(refusal.text))
+        raise click.ClickException(str(refusal.text) % refusal.values)
     db.session.commit()
     date = f", hard from {moment:%Y-%m-%d %H:%M} UTC" if moment else ""
     click.echo(f"{name}: two-factor authentication is {chosen}{date}.")
@@ -72,7 +79,8 @@ def remove_command(name: str, yes: bool) -> None:
 
 def named(name: str) -> Organisation:
     """Return the organisation of this name; the command ends with a sentence if there is none."""
-    found = db.session.scalar(select(Organisation).where(Organisation.name == name))
+    query = select(Organisation).where(Organisation.name == name)
+    found = db.session.scalar(query) if name.isprintable() else None
     if found is None:
         raise click.ClickException(f"There is no organisation {name!r}.")
     return found
@@ -83,7 +91,11 @@ def _moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise click.ClickException(f"{text!r} is no date like 2031-05-06.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    at = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if not bounds.is_moment(at):
+        first, last = bounds.EARLIEST.year, bounds.LATEST.year
+        raise click.ClickException(f"{text!r} is not within the years {first} to {last}.")
+    return at.astimezone(UTC)
 
 
 @click.command("remind")

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 
 from flask import Blueprint, Response
 
+import bounds
 import clock
 import web
 from accounts import enforcement, proof
@@ -15,9 +16,9 @@ from admin.access import desk
 from admin.forms import EnforcementForm
 from db import db
 from factors.refusal import Refusal
+from fields import number
 
 bp = Blueprint("enforcement", __name__, url_prefix="/enforcement")
-MOST_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,16 @@ class Choice:
         """Return the policy, or what is wrong with what was typed."""
         if self.level not in set(Enforcement):
             return Refusal("level_choice")
-        days = self.grace_days.strip() or "0"
-        if not days.isascii() or not days.isdigit() or int(days[:9]) > MOST_DAYS:
-            return Refusal("days_bad", {"most": MOST_DAYS})
-        try:
-            day = date.fromisoformat(self.hard_from) if self.hard_from.strip() else None
-        except ValueError:
-            return Refusal("date_bad")
-        moment = datetime.combine(day, time(), UTC) if day else None
-        return Policy(Enforcement(self.level), moment, int(days))
+        days = number(self.grace_days.strip() or "0", bounds.MOST_DAYS)
+        if days is None:
+            return Refusal("days_bad", {"most": bounds.MOST_DAYS})
+        written, moment = self.hard_from.strip(), None
+        if written:
+            try:
+                moment = datetime.combine(date.fromisoformat(written), time(), UTC)
+            except ValueError:
+                return Refusal("date_bad")
+        return Policy(Enforcement(self.level), moment, days)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def _checked(choice: Choice) -> Policy | Refusal:
     if isinstance(policy, Refusal):
         return policy
     now = desk().organisation
-    refusal = enforcement.why_not(now, policy.level, policy.hard_from, me(), clock.now())
+    refusal = enforcement.why_not(
+        now, policy.level, policy.hard_from, me(), clock.now(), policy.grace_days
+    )
     return refusal or policy
 
 
@@ -112,5 +116,5 @@ def _posted() -> Choice:
 
 def _form(choice: Choice, refusal: Refusal | None, status: int) -> Response:
     return web.render(
-        "admin/enforcement.html", status, choice=choice, refusal=refusal, most=MOST_DAYS
+        "admin/enforcement.html", status, choice=choice, refusal=refusal, most=bounds.MOST_DAYS
     )

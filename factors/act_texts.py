@@ -105,5 +105,6 @@ ACT_TEXTS: dict[str, LazyString] = {
     "level_choice": lazy_gettext("Choose “Off”, “Soft” or “Hard”."),
     "date_bad": lazy_gettext("That is no date. Write it like 2031-05-06."),
     "days_bad": lazy_gettext("Give a number of days from 0 to %(most)s."),
+    "date_far": lazy_gettext("Choose a date up to the year %(year)s."),
     "date_past": lazy_gettext("Choose a date that is still to come."),
 }

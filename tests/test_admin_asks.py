@@ -78,6 +78,10 @@ def test_a_second_click_is_no_second_event(app: Flask, dora: Person, rows: Rows)
         ("soft", "", "-1", "from 0 to 365"),
         ("soft", "", "366", "from 0 to 365"),
         ("soft", "", "9" * 5000, "from 0 to 365"),
+        ("soft", "", "00000000099999999", "from 0 to 365"),
+        ("soft", "", "１２", "from 0 to 365"),
+        ("soft", "2200-01-01", "0", "up to the year 2199"),
+        ("soft", "9999-12-31", "0", "up to the year 2199"),
     ],
 )
 def test_what_can_not_be_is_told_and_changes_nothing(

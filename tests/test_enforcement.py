@@ -203,6 +203,9 @@ def _visitor_of(account_id: int) -> Visitor:
         (["Reading Room", "--enforcement", "hard", "--hard-from", "2099-01-01"], "“Soft” only"),
         (["Reading Room", "--enforcement", "soft", "--hard-from", "2001-01-01"], "still to come"),
         (["Reading Room", "--grace-days", "-1"], "0<=x<=365"),
+        (["Reading Room", "--grace-days", "00000000099999999"], "0<=x<=365"),
+        (["Reading Room", "--hard-from", "9999-12-31T23:59-14:00"], "within the years"),
+        (["Reading Room", "--hard-from", "0001-01-01T00:00+14:00"], "within the years"),
     ],
 )
 def test_a_policy_that_can_not_be_is_refused(
