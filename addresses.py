@@ -35,7 +35,10 @@ def canonical(typed: str) -> str:
         )
     except EmailNotValidError as error:
         raise AddressRefused(str(error)) from None
-    return (found.ascii_email or "").casefold()
+    address = (found.ascii_email or "").casefold()
+    if len(address) > MAX_LENGTH:
+        raise AddressRefused("too long")  # an A-label is longer than what was typed
+    return address
 
 
 def same_mailbox(one: str, other: str) -> bool:

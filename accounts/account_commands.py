@@ -8,6 +8,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
 import addresses
+import bounds
 import clock
 from accounts import events, join_answer, password, reset, upkeep
 from accounts.models import Account, Membership, Role
@@ -35,13 +36,15 @@ def add_account(email: str, name: str, organisation: str | None, role: str) -> N
     if organisation is None and role != "member":
         raise click.UsageError("--role needs --organisation.")
     address = _address(email)
-    secret = sys.stdin.readline().rstrip("\r\n")
+    secret = _typed_line()
     try:
         password.check_strength(secret)
     except password.PasswordRefused as error:
         raise click.ClickException(str(error)) from None
-    if not name.isprintable():
-        raise click.ClickException("A name is one line of plain text.")
+    if not bounds.is_line(name, bounds.NAME):
+        raise click.ClickException(
+            f"A name is one line of plain text of 1 to {bounds.NAME} characters."
+        )
     member_of = named(organisation) if organisation else None
     if db.session.scalar(select(Account).where(Account.email == address)):
         raise click.ClickException(f"There is a person with {address} already.")
@@ -172,6 +175,16 @@ def _instead(refusal: Refusal) -> str:
         return ""
     address = f"{current_app.config['BASE_URL']}{SET_UP}"
     return f" They set it up at {address} after signing in."
+
+
+def _typed_line() -> str:
+    """Return the line of standard input, which must be UTF-8."""
+    try:
+        line = sys.stdin.readline().rstrip("\r\n")
+        line.encode()
+    except UnicodeError:
+        raise click.ClickException("The password can't be read: it must be UTF-8.") from None
+    return line
 
 
 def _plain(refusal: Refusal) -> str:

@@ -15,13 +15,12 @@ from joserfc.jwk import Key, KeySet
 from joserfc.jws import JWSRegistry, extract_compact
 
 import addresses
+import bounds
 from providers import Provider
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
 LEEWAY = 60
 """Seconds by which the provider's clock may differ from ours."""
-LONGEST = 255
-"""Characters of a subject (OpenID Connect Core section 2) and of a name."""
 
 
 class Registry(JWSRegistry):
@@ -94,7 +93,7 @@ def read(
     if said["aud"] not in (provider.client_id, [provider.client_id]):
         raise SsoFault("aud")  # a token for others too could be theirs to replay
     subject, auth_time = said["sub"], said.get("auth_time")
-    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST or "\0" in subject:
+    if not isinstance(subject, str) or not bounds.is_line(subject, bounds.SUBJECT):
         raise SsoFault("sub")
     is_enough = _is_enough(provider, said)
     return Claims(
@@ -171,6 +170,6 @@ def _email(provider: Provider, said: Mapping[str, Any]) -> str | None:
 
 def _name(said: Mapping[str, Any], email: str | None) -> str:
     name = said.get("name")
-    if isinstance(name, str) and name.strip() and name.isprintable() and len(name) <= LONGEST:
+    if isinstance(name, str) and bounds.is_line(name.strip(), bounds.NAME):
         return name.strip()
     return (email or "").partition("@")[0]

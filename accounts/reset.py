@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, select, update
 from sqlalchemy.engine import CursorResult
 
+import bounds
 import clock
 import keys
 from accounts import events
@@ -110,7 +111,7 @@ def reason_refused(reason: str) -> Refusal | None:
     words = one_line(reason)
     if not words:
         return Refusal("reason_empty")
-    if len(words) > 200 or not words.isprintable():
+    if not bounds.is_line(words, bounds.REASON):
         return Refusal("reason_long")
     return None
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import insert
 
 import addresses
+import bounds
 from accounts import events, invitation, join_request
 from accounts.invitation import Invited
 from accounts.join_request import Asked
@@ -18,8 +19,6 @@ from factors.throttle import Throttle
 
 MOST = 500
 """People that are added at once."""
-LONGEST = 120
-"""Signs of a name."""
 COLUMNS = ("name", "email", "role")
 
 
@@ -103,8 +102,8 @@ def _address(typed: str) -> str:
 def _why_not(line: Line, gives: list[Role]) -> Refusal | None:
     if not line.address:
         return Refusal("address_bad")
-    if not line.name or len(line.name) > LONGEST or not line.name.isprintable():
-        return Refusal("people_name", {"most": LONGEST})
+    if not bounds.is_line(line.name, bounds.NAME):
+        return Refusal("people_name", {"most": bounds.NAME})
     if line.role and line.role not in gives:
         return Refusal("people_role", {"roles": ", ".join(gives)})
     return None

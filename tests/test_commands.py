@@ -1,8 +1,11 @@
 """The operator's commands: init, organisation add, account add, doctor."""
 
+import os
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +90,10 @@ def test_organisation_add_requires_nothing_by_default(app: Flask, rows: Rows) ->
     ("arguments", "sentence"),
     [
         (["Reading Room"], "There is an organisation 'Reading Room' already."),
+        ([""], "A name is one line of plain text of 1 to 120 characters."),
+        (["x" * 121], "A name is one line of plain text of 1 to 120 characters."),
+        (["Lib\nrary"], "A name is one line of plain text of 1 to 120 characters."),
+        (["Lib\udcff"], "A name is one line of plain text of 1 to 120 characters."),
         (["Library", "--enforcement", "firm"], "'firm' is not one of 'off', 'soft', 'hard'"),
     ],
 )
@@ -142,6 +149,12 @@ def test_account_add_keeps_every_sign_of_the_password(app: Flask) -> None:
         ("d@example.com", [], "x" * 1001, "A password has at most 1000 characters."),
         ("d@example.com", [], "Password1", "Too many people use that password."),
         ("d@example.com", ["--name", "Dora\nBcc: x"], PASSWORD, "A name is one line"),
+        ("d@example.com", ["--name", ""], PASSWORD, "A name is one line"),
+        ("d@example.com", ["--name", "x" * 121], PASSWORD, "A name is one line"),
+        ("d@example.com", ["--name", "Dora\udcff"], PASSWORD, "A name is one line"),
+        ("d\udcff@example.com", [], PASSWORD, "is no email address"),
+        ("d@" + "ü" * 57 + "." + "ü" * 57 + "." + "ü" * 57 + ".example", [], PASSWORD, "address"),
+        ("d@example.com", ["--organisation", "a\udcff"], PASSWORD, "no organisation 'a\\udcff'"),
     ],
 )
 def test_account_add_refuses(
@@ -155,6 +168,23 @@ def test_account_add_refuses(
     assert sentence in refused.output
     assert not typed or typed not in refused.output
     assert snapshot() == before
+
+
+@pytest.mark.parametrize("encoding", ["C.UTF-8", "C"])
+def test_account_add_refuses_a_password_that_is_no_text(app: Flask, encoding: str) -> None:
+    command = [sys.executable, "-m", "flask", "--app", "app", "account", "add"]
+    environment = os.environ | {"ONWARD_INSTANCE": app.instance_path, "LC_ALL": encoding}
+
+    refused = subprocess.run(
+        [*command, "dora@example.com", "--name", "Dora"],
+        input=b"correct horse \xff staple\n",
+        cwd=Path(__file__).parent.parent,
+        env=environment | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert refused.stderr == b"Error: The password can't be read: it must be UTF-8.\n"
 
 
 @pytest.fixture

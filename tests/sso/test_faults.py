@@ -1,5 +1,6 @@
 """One fault in what a provider says is enough to be refused (S-180)."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
-from joserfc import jwt
+from joserfc import jws, jwt
 
 import clock
 from app import create_app
@@ -24,6 +25,20 @@ def bent(**changes: Any) -> Callable[[Evil], None]:
         evil.bend = lambda claims: claims.update(
             {k: claims["iat"] + v if k in {"exp", "nbf", "iat"} else v for k, v in changes.items()}
         )
+
+    return apply
+
+
+def escaped(**changes: Any) -> Callable[[Evil], None]:
+    """Say it in JSON of ASCII, which holds half a character as well."""
+
+    def encode(claims: dict[str, Any]) -> str:
+        header = {"alg": "RS256", "kid": evil_provider.KEY.kid}
+        return jws.serialize_compact(header, json.dumps(claims).encode(), evil_provider.KEY)
+
+    def apply(evil: Evil) -> None:
+        bent(**changes)(evil)
+        evil.encode = encode
 
     return apply
 
@@ -70,6 +85,9 @@ FAULTS: dict[str, tuple[str, Callable[[Evil], None]]] = {
     "issued in the future": ("iat", bent(iat=120)),
     "no subject": ("sub", without("sub")),
     "empty subject": ("sub", bent(sub="")),
+    "subject with half a character": ("sub", escaped(sub="a\ud800")),
+    "subject with a NUL": ("sub", bent(sub="a\0")),
+    "subject without an end": ("sub", bent(sub="a" * 256)),
     "methods that are no list": ("amr", bent(amr="mfa")),
     "access token of another": ("at_hash", bent(at_hash="AAAA")),
     "altered signature": ("signature", altered),
@@ -79,6 +97,9 @@ FAULTS: dict[str, tuple[str, Callable[[Evil], None]]] = {
     "unknown key": ("key", unknown_key),
     "email not verified": ("unverified", bent(email_verified=False)),
     "email perhaps verified": ("unverified", bent(email_verified="true")),
+    "email with half a character": ("unverified", escaped(email="a\ud800@example.com")),
+    "email with a NUL": ("unverified", bent(email="a\0@example.com")),
+    "email without an end": ("unverified", bent(email="a@" + "b." * 200 + "example")),
     "email without a word": ("unverified", without("email_verified")),
 }
 
@@ -100,6 +121,15 @@ def test_one_fault_is_enough_to_be_refused(
     assert rows("SELECT * FROM identities") + rows("SELECT * FROM sign_ins") == []
     evil.bend, evil.encode, evil.signs_with = lambda claims: None, evil.signed, evil_provider.KEY
     assert person.come().heading == "Is this your account?"
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0", "a\nb", "x" * 121, "", 7, None])
+def test_a_name_that_is_none_gives_way_to_the_address(
+    person: Comer, evil: Evil, rows: Rows, name: object
+) -> None:
+    escaped(email="new@example.com", name=name, auth_time=10**400, acr=["x"], amr=[{}, 7])(evil)
+    assert person.come().heading == SECURITY
+    assert rows("SELECT name FROM accounts WHERE id > 3") == [("new",)]
 
 
 def test_the_clocks_may_differ_by_a_minute(person: Comer, evil: Evil) -> None:
