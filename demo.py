@@ -60,7 +60,7 @@ ORGANISATIONS = {"Hartley & Sons": Enforcement.HARD, "Reading Room": Enforcement
 
 
 @click.command("demo", hidden=True)
-@click.option("--port", default=5000)
+@click.option("--port", type=click.IntRange(1, 65535), default=5000)
 @with_appcontext
 def command(port: int) -> None:
     """Prepare the demo and serve it; `make run` calls this."""

@@ -45,7 +45,7 @@ def deliver_command() -> None:
 
 
 @group.command("preview")
-@click.option("--port", default=5001)
+@click.option("--port", type=click.IntRange(1, 65535), default=5001)
 @with_appcontext
 def preview_command(port: int) -> None:
     """Serve the gallery of all mails on this machine; it touches no database."""

@@ -75,16 +75,32 @@ def test_a_switch_is_on_or_off(tmp_path: Path, text: str, value: bool) -> None:
     assert load(tmp_path, ONWARD_MAIL_USE_TLS=text)["MAIL_USE_TLS"] is value
 
 
+PORT = "ONWARD_MAIL_PORT must be a whole number from 1 to 65535."
+SECONDS = "ONWARD_MAIL_TIMEOUT must be a whole number from 1 to 3600."
+WAIT = "ONWARD_MAIL_WAIT must be a whole number from 1 to 600."
+WAITERS = "ONWARD_MAIL_WAITERS must be a whole number from 1 to 1000."
+HOPS = "ONWARD_PROXY_HOPS must be a whole number from 0 to 100."
+PASSES = "ONWARD_PASSWORD_TIME_COST must be a whole number from 1 to 1000."
+MEMORY = "ONWARD_PASSWORD_MEMORY_KIB must be a whole number from 8 to 4194304."
 BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path."
 
 
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("ONWARD_MAIL_PORT", "twenty-five", "ONWARD_MAIL_PORT must be a whole number."),
-        ("ONWARD_MAIL_TIMEOUT", "0", "ONWARD_MAIL_TIMEOUT must be at least 1."),
-        ("ONWARD_PROXY_HOPS", "", "ONWARD_PROXY_HOPS must be a whole number."),
-        ("ONWARD_PROXY_HOPS", "1.5", "ONWARD_PROXY_HOPS must be a whole number."),
+        *(
+            ("ONWARD_MAIL_PORT", value, PORT)
+            for value in ("twenty-five", "0", "65536", "-1", "2_5")
+        ),
+        *(("ONWARD_MAIL_PORT", value, PORT) for value in ("２５", "1e3", "9" * 5000)),
+        *(("ONWARD_MAIL_TIMEOUT", value, SECONDS) for value in ("0", "3601", "1.5")),
+        *(("ONWARD_MAIL_WAIT", value, WAIT) for value in ("0", "601")),
+        *(("ONWARD_MAIL_WAITERS", value, WAITERS) for value in ("0", "1001")),
+        *(("ONWARD_PROXY_HOPS", value, HOPS) for value in ("", "1.5", "-1", "101")),
+        *(("ONWARD_PASSWORD_TIME_COST", value, PASSES) for value in ("0", str(2**64))),
+        *(("ONWARD_PASSWORD_MEMORY_KIB", value, MEMORY) for value in ("7", "4194305")),
+        ("ONWARD_BASE_URL", "http://127.0.0.1:99999", BASE),
+        ("ONWARD_BASE_URL", "http://[::1", BASE),
         ("ONWARD_BASE_URL", "sign-in.example.org", BASE),
         ("ONWARD_BASE_URL", "", BASE),
         ("ONWARD_BASE_URL", "ftp://sign-in.example.org", BASE),
@@ -104,6 +120,7 @@ BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path
             "Onward: Demo",
             "ONWARD_ISSUER must not be empty and must not hold a colon.",
         ),
+        ("ONWARD_ISSUER", "x" * 101, "ONWARD_ISSUER must have at most 100 characters."),
         ("ONWARD_ISSUER", "  ", "ONWARD_ISSUER must not be empty and must not hold a colon."),
     ],
 )
