@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from flask import has_request_context, request
 from flask_babel import gettext
 
+import bounds
+
 _pretended: ContextVar[str | None] = ContextVar("agent", default=None)
 
 
@@ -37,7 +39,7 @@ def browser_and_system() -> tuple[str, str]:
     """Return the names of the browser and system that ask, as people call them."""
     agent = _agent()
     if agent is None:
-        return gettext("the command line"), platform.node()
+        return gettext("the command line"), platform.node()[: bounds.ORIGIN]
     browsers = {"Edg": "Edge", "OPR/": "Opera", "Firefox": "Firefox", "Chrom": "Chrome"}
     systems = {
         "iPhone": "iPhone",
@@ -57,4 +59,5 @@ def browser_and_system() -> tuple[str, str]:
 
 def address() -> str:
     """Return the address that the request comes from, as configured proxies tell it."""
-    return (request.remote_addr or "") if has_request_context() else ""
+    told = (request.remote_addr or "") if has_request_context() else ""
+    return told if told.isprintable() and len(told) <= bounds.ORIGIN else gettext("unreadable")

@@ -25,7 +25,9 @@ from flask_wtf.csrf import CSRFError
 from htmx_flask import request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter, ValidationError
 
+import bounds
 import clock
 
 POLICY = "; ".join(
@@ -53,6 +55,24 @@ HEADERS = {
 }
 STATIC_SECONDS = 365 * 24 * 3600
 """How long a browser may keep a static file: its address changes with its content."""
+
+
+class RowNumber(IntegerConverter):
+    """The number of a row in an address, as every database holds it: below 2^31."""
+
+    regex = "[1-9][0-9]{0,9}"
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=bounds.LARGEST_ROW)
+
+
+class PlainPart(UnicodeConverter):
+    """A part of an address without NUL, which PostgreSQL can't even look for."""
+
+    def to_python(self, value: str) -> str:
+        if "\0" in value:
+            raise ValidationError
+        return str(super().to_python(value))
 
 
 def is_fragment() -> bool:
@@ -87,7 +107,7 @@ def _see_other(url: str) -> Response:
 
 def is_safe_path(url: str | None) -> bool:
     """Tell whether `url` is a plain path of ours (S-150): no scheme, host or trick."""
-    if not url or not url.startswith("/") or url.startswith("//"):
+    if not url or len(url) > bounds.PATH or not url.startswith("/") or url.startswith("//"):
         return False
     if any(sign in url for sign in "\\\r\n\t\0") or not url.isprintable() or "%09" in url:
         return False
@@ -189,6 +209,7 @@ def _mark_static(endpoint: str, values: dict[str, Any]) -> None:
 def init_app(app: Flask) -> None:
     """Give the application its headers, error pages and template helpers."""
     app.after_request(_secure)
+    app.url_map.converters |= {"int": RowNumber, "default": PlainPart}
     app.url_defaults(_mark_static)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _csrf_error)

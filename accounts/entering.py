@@ -40,6 +40,7 @@ def begin(
     """
     token = keys.token()
     browser, system = client.browser_and_system()
+    path = facts.pop("next_path", None)
     row = SignIn(
         account_id=account.id,
         token_hash=keys.token_hash(token),
@@ -50,6 +51,7 @@ def begin(
         device_id=select(TrustedDevice.id).where(TrustedDevice.id == device_id).scalar_subquery(),
         browser=browser,
         system=system,
+        next_path=path if web.is_safe_path(path) else None,
         **facts,
     )
     db.session.add(row)

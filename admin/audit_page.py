@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
+import bounds
 import clock
 import web
 from accounts import events
@@ -18,6 +19,7 @@ from admin import access, audit, sheet
 from admin.access import desk
 from admin.audit import Choice
 from db import db
+from fields import number, plain
 
 bp = Blueprint("audit", __name__)
 
@@ -72,19 +74,13 @@ def _choice(sent: MultiDict[str, str]) -> Choice:
             days[name] = min(date.fromisoformat(sent.get(name, "")), date(9000, 1, 1))
     return Choice(
         desk().organisation.id,
-        kind=sent.get("kind", ""),
-        account_id=_number(sent.get("person")),
-        search=sent.get("search", "") if sent is request.form else "",
+        kind=plain(sent.get("kind", "")),
+        account_id=number(sent.get("person"), bounds.LARGEST_ROW),
+        search=plain(sent.get("search", "")) if sent is request.form else "",
         since=days["since"],
         until=days["until"],
-        before=_number(sent.get("before")),
+        before=number(sent.get("before"), bounds.LARGEST_ROW),
     )
-
-
-def _number(text: str | None) -> int | None:
-    """Return a positive number that a column can hold, or None."""
-    is_number = text is not None and text.isascii() and text.isdigit() and len(text) < 10
-    return int(text or "") if is_number else None
 
 
 def _person(choice: Choice) -> Account | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+import bounds
 import clock
 import web
 from accounts import events
@@ -16,6 +17,7 @@ from admin.forms import SearchForm
 from admin.people import Choice
 from admin.standing import LABELS
 from db import db
+from fields import number
 
 bp = Blueprint("people", __name__)
 
@@ -65,9 +67,10 @@ def _posted() -> Choice:
 
 
 def _choice(state: str | None, words: str | None, after: str | None) -> Choice:
-    is_number = (after or "").isascii() and (after or "").isdigit() and len(after or "") < 10
-    number = int(after or "") if is_number else 0
-    return Choice(desk().organisation.id, state or "", words or "", number)
+    known = state if state in LABELS else ""
+    return Choice(
+        desk().organisation.id, known or "", words or "", number(after, bounds.LARGEST_ROW) or 0
+    )
 
 
 def _page(choice: Choice) -> Response:
