@@ -20,6 +20,7 @@ MADE_BY_US = {
     "authenticators": {"seal_id", "sealed_secret"},
     "email_codes": {"nonce", "purpose"},
     "events": {"kind"},
+    "installation": {"uid"},
     "mail_pauses": {"why"},
     "outbox": {"kind", "seal_id", "sealed_message", "series", "code_nonce", "error"},
     "password_links": {"purpose", "token_hash"},
@@ -30,7 +31,7 @@ MADE_BY_US = {
     "trusted_devices": {"token_hash", "browser", "system"},
     "void_records": {"seal_id", "sealed_secret"},
     "wizards": {"attempt", "entry_nonce", "kind", "step", "sealed_secret", "sealed_codes"}
-    | {"email_nonce", "view", "sealed_kept", "void_reason"},
+    | {"email_nonce", "view", "sealed_kept", "void_reason", "page"},
 }
 """Texts that nobody types: random values, hashes, sealed values, and words out of our own lists."""
 
