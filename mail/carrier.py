@@ -1,26 +1,22 @@
 """The carrier: one background thread of each process, on which mails leave, codes first.
 
 No thread that answers people talks to a mail server: a silent one would hold the whole
-site. The thread is started by the first mail, so after gunicorn's fork, and ends when
-there has been nothing to do for a while.
+site. The thread is started by the first mail, so after gunicorn's fork.
 """
 
 import atexit
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import count
-from queue import Empty, PriorityQueue
+from queue import PriorityQueue
 from typing import cast
 from weakref import WeakSet
 
 from flask import Flask, current_app
 
-IDLE_SECONDS = 5.0
-"""How long the thread waits for more to do before it ends."""
 EXTENSION = "onward-carrier"
 
 
@@ -30,6 +26,8 @@ class Urgency(IntEnum):
     CODE = 0
     """Somebody waits for it."""
     NOTICE = 1
+    REST = 2
+    """When nothing else is left."""
 
 
 @dataclass(order=True)
@@ -38,7 +36,8 @@ class Errand:
 
     urgency: Urgency
     number: int
-    act: Callable[[], object] = field(compare=False)
+    act: Callable[[], object] | None = field(compare=False)
+    """None: the thread may end."""
     outcome: "Future[object]" = field(compare=False, default_factory=Future)
 
 
@@ -66,7 +65,10 @@ class Carrier:
         return errand.outcome
 
     def settle(self) -> None:
-        """Return when everything is done that was to be carried so far."""
+        """Return when everything is done that was to be carried so far, and the thread rests."""
+        with self._lock:
+            if self._thread is not None:
+                self._errands.put(Errand(Urgency.REST, next(self._numbers), None))
         self._errands.join()
 
     def end(self, seconds: float) -> None:
@@ -76,32 +78,39 @@ class Carrier:
         """
         with self._lock:
             self._is_ending, thread = True, self._thread
+        self._errands.put(Errand(Urgency.CODE, -1, None))  # wakes a thread that waits
         if thread is not None:
             thread.join(seconds)
 
     def _run(self) -> None:
-        while (errand := self._next()) is not None:
+        # No wait has a time limit: a clock that jumps would stretch it.
+        while True:
+            errand = self._errands.get()
             try:
-                with self._app.app_context():
-                    errand.outcome.set_result(errand.act())
-            except Exception as error:
-                # Its own request has been answered: nobody else would hear of it.
-                self._app.logger.error("mail: unforeseen %s", type(error).__name__, exc_info=error)
-                errand.outcome.set_exception(error)
+                if self._is_ending or (errand.act is None and self._may_rest()):
+                    return
+                self._do(errand)
             finally:
                 self._errands.task_done()
 
-    def _next(self) -> Errand | None:
-        """Wait for an errand; None: the thread is to end."""
-        if not self._is_ending:
-            with suppress(Empty):
-                return self._errands.get(timeout=IDLE_SECONDS)
+    def _may_rest(self) -> bool:
+        """End the thread, unless something was put meanwhile; the next errand starts another."""
         with self._lock:
-            # Nothing is put meanwhile: whoever puts after this starts a thread anew.
-            if self._is_ending or self._errands.empty():
-                self._thread = None
-                return None
-        return self._errands.get()
+            if not self._errands.empty():
+                return False
+            self._thread = None
+            return True
+
+    def _do(self, errand: Errand) -> None:
+        if errand.act is None:
+            return
+        try:
+            with self._app.app_context():
+                errand.outcome.set_result(errand.act())
+        except Exception as error:
+            # Its own request has been answered: nobody else would hear of it.
+            self._app.logger.error("mail: unforeseen %s", type(error).__name__, exc_info=error)
+            errand.outcome.set_exception(error)
 
 
 _CARRIERS: "WeakSet[Carrier]" = WeakSet()
