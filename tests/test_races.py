@@ -96,7 +96,10 @@ class Newcomer:
 
     def to_codes(self) -> None:
         self.to_verify()
-        # One step back: the next codes are still unspent for the sign-in that follows.
+        # One step back: the next codes are still unspent for the sign-in that follows. It is
+        # good for the rest of this step only, which a busy machine may need.
+        left = 30 - time.time() % 30
+        time.sleep(left if left < 5 else 0)
         self.browser.press("/setup", code=app_code(self.key, steps=-1))
         self.browser.press("/setup", way="codes")
         self.codes = re.findall(r"<li><code>([\d ]+)</code></li>", self.browser.last.text)
