@@ -21,7 +21,7 @@ from factors.throttle import Throttle
 NOT_SYNCHRONISED = {"synchronize_session": False}
 
 
-def accept(request: JoinRequest, at: datetime) -> Refusal | None:
+def join(request: JoinRequest, at: datetime) -> Refusal | None:
     """Make who is asked a member, with the role that is offered at this moment, or say why not."""
     placeholder_id = request.placeholder_id
     organisation = _locked(request)

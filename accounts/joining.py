@@ -27,7 +27,7 @@ def accept(request_id: int) -> Response:
     request = _own(request_id)
     if not me().sign_in.is_proved(clock.now()):
         return proof.ask(url_for("joining.show"))
-    return _answered(join_answer.accept(request, clock.now()))
+    return _answered(join_answer.join(request, clock.now()))
 
 
 @bp.post("/<int:request_id>/decline")
