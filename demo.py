@@ -15,7 +15,8 @@ from flask.cli import with_appcontext
 
 import clock
 from accounts import password
-from accounts.models import Account, Enforcement, Membership, Organisation, Role, end_all
+from accounts.models import Account, Enforcement, Membership, Organisation, Role
+from accounts.sign_in import end_all
 from db import db
 from factors import backup_codes, totp
 from factors.authenticator import Authenticator

@@ -11,7 +11,8 @@ import cookies
 import keys
 import web
 from accounts import events, gate, identity, visitor
-from accounts.models import Account, SignIn
+from accounts.models import Account
+from accounts.sign_in import SignIn
 from accounts.sso_trip import Trip
 from accounts.visitor import Visitor
 from db import db

@@ -9,7 +9,7 @@ from sqlalchemy import update
 import clock
 import web
 from accounts import nudge
-from accounts.models import SignIn
+from accounts.sign_in import SignIn
 from accounts.visitor import Visitor, is_still_in, visitor
 from db import db
 

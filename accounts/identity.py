@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 import bounds
 from accounts import events, notices, sso_trip
-from accounts.models import Account, Membership, Organisation, SignIn
+from accounts.models import Account, Membership, Organisation
+from accounts.sign_in import SignIn
 from bounds import at_most
 from db import Model, add_if_new, db
 from mail import messages

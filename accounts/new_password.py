@@ -20,8 +20,9 @@ from accounts import (
     password_link,
     password_tries,
 )
-from accounts.models import Account, end_all, end_others
+from accounts.models import Account
 from accounts.password_link import PasswordLink, Purpose
+from accounts.sign_in import end_all, end_others
 from accounts.visitor import Visitor
 from db import db
 from factors import throttle, trusted_device

@@ -9,8 +9,9 @@ from sqlalchemy.engine import CursorResult
 
 import web
 from accounts import identity
-from accounts.models import Membership, SignIn
+from accounts.models import Membership
 from accounts.policy import Demand
+from accounts.sign_in import SignIn
 from accounts.visitor import Visitor
 from db import db
 from providers import Provider

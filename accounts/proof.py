@@ -15,7 +15,7 @@ import clock
 import web
 from accounts import code_mail, events, gate, identity, nudge, second_factor, sso_trip
 from accounts.forms import ProofForm
-from accounts.models import SignIn
+from accounts.sign_in import SignIn
 from accounts.typed_password import TypedPassword
 from accounts.visitor import Visitor, me
 from db import db

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from accounts import events, unsubscribe
 from accounts.identity import cannot_sign_in
-from accounts.models import Account, Enforcement, Membership, Organisation, SignIn
+from accounts.models import Account, Enforcement, Membership, Organisation
 from accounts.policy import Demand, Policy, demand
+from accounts.sign_in import SignIn
 from accounts.visitor import SSO
 from db import Model, add_if_new, db
 from factors.authenticator import Authenticator

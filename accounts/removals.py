@@ -6,8 +6,8 @@ from sqlalchemy import update
 from sqlalchemy.engine import CursorResult
 
 from accounts import events, notices
-from accounts.models import SignIn, end_others
 from accounts.policy import Demand, demand
+from accounts.sign_in import SignIn, end_others
 from accounts.visitor import Visitor
 from addresses import masked
 from db import db

@@ -14,7 +14,8 @@ import bounds
 import clock
 import keys
 from accounts import events
-from accounts.models import Account, SignIn, end_all
+from accounts.models import Account
+from accounts.sign_in import SignIn, end_all
 from accounts.visitor import Visitor
 from db import db
 from factors import backup_codes, throttle, trusted_device

@@ -10,7 +10,7 @@ import client
 import cookies
 import keys
 from accounts import alarm, code_mail, events, identity, notices, reset
-from accounts.models import end_pending
+from accounts.sign_in import end_pending
 from accounts.visitor import Visitor
 from db import db
 from factors import backup_codes, throttle, trusted_device

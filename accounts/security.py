@@ -9,8 +9,9 @@ from sqlalchemy import select
 import clock
 import web
 from accounts import events, join_request, proof, recent, removals, sign_ins
-from accounts.models import Membership, SignIn
+from accounts.models import Membership
 from accounts.recent import Happening
+from accounts.sign_in import SignIn
 from accounts.visitor import Visitor, me
 from addresses import masked
 from db import db

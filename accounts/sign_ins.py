@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from accounts.models import IDLE, OVERALL, SignIn
+from accounts.sign_in import IDLE, OVERALL, SignIn
 from accounts.visitor import Visitor
 from db import db
 

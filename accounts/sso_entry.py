@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from accounts import browser, entering, events, identity, sso_provider, sso_trip, visitor
 from accounts.id_token import LEEWAY, Claims, SsoFault
-from accounts.models import Account, Membership, Organisation, Role, SignIn
+from accounts.models import Account, Membership, Organisation, Role
+from accounts.sign_in import SignIn
 from accounts.sso_trip import Purpose, Secrets, Trip
 from accounts.visitor import Visitor
 from db import db

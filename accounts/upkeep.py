@@ -7,7 +7,8 @@ from sqlalchemy.engine import CursorResult
 
 from accounts import events, past_membership
 from accounts.identity import cannot_sign_in
-from accounts.models import Account, Membership, Organisation, Role, end_all
+from accounts.models import Account, Membership, Organisation, Role
+from accounts.sign_in import end_all
 from db import db
 from factors import throttle
 from factors.refusal import Refusal

@@ -11,17 +11,10 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 
 import clock
 import keys
-from accounts.models import (
-    REPLAY,
-    Account,
-    Enforcement,
-    Membership,
-    Organisation,
-    SignIn,
-    renewed,
-)
+from accounts.models import Account, Enforcement, Membership, Organisation
 from accounts.password_link import OPENED
 from accounts.policy import Demand, Policy, demand
+from accounts.sign_in import REPLAY, SignIn, renewed
 from db import UTCDateTime, db
 from factors.authenticator import Authenticator
 from factors.trusted_device import TrustedDevice

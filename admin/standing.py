@@ -6,8 +6,9 @@ from enum import StrEnum
 from flask_babel import LazyString, lazy_gettext
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, or_, select
 
-from accounts.models import Account, Enforcement, Membership, Organisation, SignIn
+from accounts.models import Account, Enforcement, Membership, Organisation
 from accounts.reminders import only_by_sso
+from accounts.sign_in import SignIn
 from db import db
 from factors.authenticator import Authenticator
 from factors.backup_codes import BackupCode

@@ -15,7 +15,8 @@ from flask import Flask
 from sqlalchemy import insert, text
 
 from accounts.events import Event
-from accounts.models import Account, Enforcement, Membership, Organisation, Role, SignIn
+from accounts.models import Account, Enforcement, Membership, Organisation, Role
+from accounts.sign_in import SignIn
 from db import Model, db
 from factors.authenticator import Authenticator
 from factors.backup_codes import BackupCode

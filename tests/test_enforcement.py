@@ -9,8 +9,9 @@ from flask import Flask
 from sqlalchemy import text
 
 from accounts import enforcement
-from accounts.models import Account, Enforcement, Organisation, SignIn
+from accounts.models import Account, Enforcement, Organisation
 from accounts.policy import Policy, demand
+from accounts.sign_in import SignIn
 from accounts.visitor import Visitor
 from db import db
 from tests.conftest import NOON

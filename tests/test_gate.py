@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from accounts import gate
 from accounts.gate import Verdict, verdict
-from accounts.models import Account, Enforcement, SignIn
+from accounts.models import Account, Enforcement
 from accounts.policy import Policy
+from accounts.sign_in import SignIn
 from accounts.visitor import Visitor
 from db import db
 from factors.authenticator import Authenticator
@@ -367,11 +368,11 @@ def callers_of(method: str) -> Iterator[str]:
 
 def test_exactly_one_place_writes_that_the_second_factor_was_passed() -> None:
     """S-002: at the challenge, at the end of a set-up, or by a proof in a whole sign-in."""
-    assert list(writers_of("second_at")) == ["accounts/models.py:give_second"]
-    assert list(writers_of("second_factor")) == ["accounts/models.py:give_second"]
+    assert list(writers_of("second_at")) == ["accounts/sign_in.py:give_second"]
+    assert list(writers_of("second_factor")) == ["accounts/sign_in.py:give_second"]
     assert list(callers_of("give_second")) == [
-        "accounts/models.py:pass_second",
         "accounts/proof.py:by_code",
+        "accounts/sign_in.py:pass_second",
     ]
     assert list(callers_of("pass_second")) == [
         "accounts/second_factor.py:complete",

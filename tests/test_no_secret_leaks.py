@@ -14,7 +14,8 @@ from flask.wrappers import Response
 from sqlalchemy import text
 
 import keys
-from accounts.models import Account, SignIn
+from accounts.models import Account
+from accounts.sign_in import SignIn
 from accounts.visitor import Visitor
 from db import Model, db
 from factors.authenticator import Authenticator

@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 
 from sqlalchemy import func, or_, select
 
-from accounts.models import REPLAY
+from accounts.sign_in import REPLAY
 from accounts.visitor import Visitor
 from db import db
 from wizard.moves import void_where

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from accounts import events, reset
-from accounts.models import end_others
+from accounts.sign_in import end_others
 from accounts.visitor import Visitor
 from addresses import masked
 from factors import backup_codes

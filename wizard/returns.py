@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, or_, select
 
-from accounts.models import REPLAY
+from accounts.sign_in import REPLAY
 from db import db
 from factors import void_record
 from wizard.answers import Answer, Asked, Outcome, named, of_account
