@@ -65,14 +65,14 @@ def begin(
 
 def _admit(found: Visitor, trip: Trip | None, at: datetime) -> Visitor | Refusal:
     """Let the visitor of a new row in, as far as it goes, and commit."""
-    if found.authenticator is not None or found.is_exempt:
-        # Trust spares the code, and a provider may have let the person in without
-        # asking anything: neither is a proof (S-118).
-        found.sign_in.proved_at = None
     if not found.owes_second_factor(at):
         _note_device(found, at)
     elif closed := _pause(found, at):
         return closed
+    if found.authenticator is not None or found.is_exempt:
+        # Trust spares the code, and a provider may have let the person in without
+        # asking anything: neither is a proof (S-118).
+        found.sign_in.proved_at = None
     if trip is not None:
         _wait_for_tie(found, trip, at)
     db.session.commit()
@@ -84,6 +84,7 @@ def _pause(found: Visitor, at: datetime) -> Refusal | None:
     """Return the pause that is on, told only now, after the right password (S-103)."""
     tries = found.known_device or db.session.get_one(Throttle, found.account.id)
     if closed := tries.closed(at):
+        found.sign_in.proved_at = None
         found.sign_in.end(at)
         db.session.commit()
         return closed
