@@ -363,9 +363,13 @@ def test_what_happened_is_told_in_words(app: Flask, noon: time_machine.Traveller
 def test_every_kind_of_event_has_its_name() -> None:
     """A kind without one would be shown as the code writes it."""
     root = Path(__file__).parent.parent
-    rooms = [p for room in ("accounts", "wizard", "admin") for p in (root / room).glob("*.py")]
+    sources = [
+        p
+        for room in ("accounts", "wizard", "admin", "operations")
+        for p in (root / room).glob("*.py")
+    ]
     kinds = {f"{what}: {kind}" for what in ("finished", "voided", "resumed") for kind in Kind}
-    for source in rooms:
+    for source in sources:
         kinds |= set(
             re.findall(r'events\.(?:record|columns_of)\(\s*"([^"]+)"', source.read_text("utf-8"))
         )

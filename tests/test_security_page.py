@@ -185,13 +185,15 @@ def test_somebody_elses_device_stays_whoever_asks(carol: Person, app: Flask, row
     bob.sign_in()
     bob.set_up()
     bob.visit("/security")
-    for path in (f"{device}/remove", "remove-all", "0/remove", "99999/remove"):
+    for path in (f"{device}/remove", "remove-all", "99999/remove"):
         assert bob.press(f"/security/devices/{path}").status == 200
     assert rows("SELECT * FROM trusted_devices WHERE account_id = 3") == before
     assert "Firefox" not in bob.page.words
 
 
-@pytest.mark.parametrize("path", ["-1/remove", "one/remove", "1 or 1=1/remove", "/remove"])
+@pytest.mark.parametrize(
+    "path", ["-1/remove", "0/remove", "one/remove", "1 or 1=1/remove", "/remove"]
+)
 def test_no_other_address_removes_anything(carol: Person, rows: Rows, path: str) -> None:
     trusting(carol, FIREFOX)
     assert carol.press(f"/security/devices/{path}").status in {404, 405}
