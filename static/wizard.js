@@ -80,7 +80,9 @@
     const [page, proof] = (sessionStorage.getItem(KEPT) ?? "").split(" ");
     keep();
     const csrf = find("#step [name=csrf_token]");
-    if (!proof || !csrf) return;
+    // A form with a ticket is a set-up that lives: a step that was sent before htmx had
+    // taken hold of its form comes as a page of its own.
+    if (!proof || !csrf || ticket()) return;
     if (await isCopy(page)) return beacon("/setup/leave", { proof });
     if (!csrf.isConnected) return;
     const values = { proof, csrf_token: csrf.value };

@@ -306,6 +306,31 @@ def test_the_whole_way_goes_by_keyboard_alone(opens: Opens) -> None:
     visitor.sees("Two-factor authentication is on")
 
 
+def test_a_step_that_htmx_had_no_hold_of_yet_goes_on(opens: Opens) -> None:
+    """Somebody quick presses the button of a step that was just put in: a plain form is sent."""
+    visitor = opens()
+    visitor.sign_in()
+    visitor.press("Set up two-factor authentication")
+    visitor.sees("Get an authenticator app")
+    visitor.press("Next")
+    visitor.sees("Scan the QR code")
+    visitor.note_key()
+    with visitor.page.expect_navigation():
+        visitor.page.evaluate(UNHELD)
+        visitor.press("Next")
+    visitor.sees("Enter the code from your app")
+    visitor.page.wait_for_load_state("networkidle")
+    visitor.sees("Enter the code from your app")
+    visitor.type("Code", app_code(visitor.key))
+    visitor.press("Continue")
+    visitor.sees("Add a backup way to sign in")
+
+
+UNHELD = """() => {
+  const form = document.querySelector("#form");
+  form.replaceWith(form.cloneNode(true));
+}"""
+"""Puts the form in anew, without what htmx has hung on it."""
 FOCUSED = """() => {
   const element = document.activeElement;
   const name = element.labels?.[0]?.textContent ?? element.textContent;
