@@ -17,14 +17,18 @@ from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
 
 import cookies
+import keys
 from app import create_app
 from db import Model, db
+from tests import postgres
 from tests.person import PASSWORD, Client, Person
 
 NOON = datetime.datetime(2031, 5, 6, 12, tzinfo=datetime.UTC)
 """When the clock of `noon` stands still."""
 CHEAP = {"PASSWORD_MEMORY_KIB": 8, "PASSWORD_TIME_COST": 1}
 """A password hash that costs nothing: what is tested is never the hash's slowness."""
+FIT = {"PASSWORD_MEMORY_KIB": 19456, "PASSWORD_TIME_COST": 2}
+"""One that the doctor is content with."""
 
 
 cookies.Application.test_client_class = Client
@@ -74,6 +78,31 @@ def app(installed: Path, tmp_path: Path) -> Iterator[Flask]:
     app = create_app({"INSTANCE": str(tmp_path / "instance"), **CHEAP})
     # Each test has an application of its own; compiling its templates anew costs the most.
     app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(installed.parent))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
+    """An installation with Carol set up (`.extensions["carol"]`), on either database."""
+    if request.param == "sqlite":
+        yield from _site(tmp_path / "instance")
+        return
+    with postgres.cluster() as cluster:
+        yield from _site(tmp_path / "instance", DATABASE_URL=postgres.new_database(cluster, "site"))
+
+
+def _site(instance: Path, **config: str) -> Iterator[Flask]:
+    instance.mkdir(mode=0o700)
+    keys.make(instance / "keys")
+    app = install(instance, **FIT, **config)
+    carol = app.extensions["carol"] = Person(app, "carol@example.com")
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=10)
+    with time_machine.travel(past, tick=True):
+        carol.sign_in()
+        carol.codes = carol.set_up(past)
+        carol.sign_out()
     yield app
     with app.app_context():
         db.engine.dispose()

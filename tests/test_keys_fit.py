@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,12 @@ import keys
 from app import create_app
 from db import db
 from tests import postgres
-from tests.conftest import CHEAP, install
+from tests.conftest import CHEAP, FIT, install
 from tests.person import Person, app_code
 from tests.test_start import run as program
 from tests.upgrades import installed as old_installation
 
 Snapshot = Callable[[], dict[str, list[str]]]
-FIT = {"PASSWORD_MEMORY_KIB": 19456, "PASSWORD_TIME_COST": 2}
 PUT_BACK = "Put back the folder of keys from your backup."
 
 
@@ -40,28 +39,6 @@ def files_of(folder: Path) -> dict[str, str]:
 def faults(app: Flask) -> list[str]:
     lines = run(app, "doctor").output.splitlines()
     return [line for line in lines if line.startswith("FAULT")]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    """An installation with Carol set up, on either database."""
-    if request.param == "sqlite":
-        yield from _site(tmp_path / "instance")
-        return
-    with postgres.cluster() as cluster:
-        yield from _site(tmp_path / "instance", DATABASE_URL=postgres.new_database(cluster, "site"))
-
-
-def _site(instance: Path, **config: str) -> Iterator[Flask]:
-    instance.mkdir(mode=0o700)
-    keys.make(instance / "keys")
-    app = install(instance, **FIT, **config)
-    carol = Person(app, "carol@example.com")
-    carol.sign_in()
-    carol.set_up()
-    yield app
-    with app.app_context():
-        db.engine.dispose()
 
 
 def test_init_makes_no_new_keys_beside_accounts(site: Flask) -> None:
