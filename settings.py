@@ -69,6 +69,11 @@ SETTINGS = (
         "SQLAlchemy address; empty: onward.sqlite in the instance folder",
     ),
     Setting(
+        "MARK_FILE",
+        "",
+        "file by which an old copy of the database is noticed; empty: mark in the instance folder",
+    ),
+    Setting(
         "BASE_URL",
         "http://127.0.0.1:5000",
         "address that people open; links use only this",

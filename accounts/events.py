@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Connection, ForeignKey, Index, event, insert, text
+from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, object_session
 
 import bounds
 import client
@@ -13,6 +13,10 @@ from db import Model, db
 
 OF_NOBODY = 0
 """Instead of an organisation: stands in no organisation's log, since none has this number."""
+
+
+NEWEST = "onward-newest-event"
+"""In a session's `info`: the newest event that its transaction has written."""
 
 
 class Event(Model):
@@ -45,6 +49,12 @@ class Event(Model):
     system: Mapped[str] = mapped_column(at_most("system", bounds.ORIGIN))
 
 
+@event.listens_for(Event, "after_insert")
+def _note(mapper: Mapper[Any], connection: Connection, row: Event) -> None:
+    if (session := object_session(row)) is not None:
+        note_newest(session, row.id)
+
+
 class Facts(TypedDict, total=False):
     """What may be told of an event beside its kind, whom it concerns, and when."""
 
@@ -60,10 +70,21 @@ def record(kind: str, account_id: int | None, at: datetime, **facts: Unpack[Fact
     db.session.add(Event(**columns_of(kind, account_id, at, **facts)))
 
 
+def record_many(rows: list[dict[str, Any]]) -> None:
+    """Write many events, as rows of `columns_of`, by one statement."""
+    ids = db.session.scalars(insert(Event).returning(Event.id), rows).all()
+    note_newest(db.session, max(ids, default=0))
+
+
+def note_newest(session: Session, event_id: int) -> None:
+    """Remember the newest event of a transaction for whoever asks when it is committed."""
+    session.info[NEWEST] = max(session.info.get(NEWEST, 0), event_id)
+
+
 def columns_of(
     kind: str, account_id: int | None, at: datetime, **facts: Unpack[Facts]
 ) -> dict[str, Any]:
-    """Return the row of an event, for whoever inserts many at once."""
+    """Return the row of an event, for whoever writes many at once."""
     browser, system = client.browser_and_system()
     return {
         "at": at,

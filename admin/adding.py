@@ -127,7 +127,7 @@ def _added(
     ties = [{"account_id": one, "role": role, **of} for one, role in roles.items()]
     db.session.execute(insert(Membership), ties)
     told = [invitation.event_of(one, organisation, role, by, at) for one, role in roles.items()]
-    db.session.execute(insert(events.Event), told)
+    events.record_many(told)
     invited = [Invited(account, known.get(account.shown_email)) for account in accounts]
     join_request.make_all(
         {one.account.id: one.asked for one in invited if one.asked}, organisation.id, at

@@ -141,7 +141,7 @@ def test_every_setting_stands_in_the_readme_with_its_default() -> None:
         default = told[setting.name].split("|")[2].replace("`", "")
         values = {part.strip() for part in (*default.split(","), default)}
         if setting.default == "":
-            wanted = {"none", "the sender", "SQLite in the instance"}
+            wanted = {"none", "the sender", "SQLite in the instance", "mark in the instance"}
         else:
             wanted = {"off" if setting.default is False else str(setting.default)}
         assert (setting.name, bool(values & wanted)) == (setting.name, True)
