@@ -6,9 +6,10 @@ from flask.cli import with_appcontext
 
 import demo
 import installation
+import keys
 from accounts import account_commands, organisation_commands
 from mail import commands as mail_commands
-from operations import making_ready
+from operations import key_check, making_ready, start
 
 
 @click.command("init")
@@ -17,7 +18,10 @@ from operations import making_ready
 def init_command(new_keys: bool) -> None:
     """Create or upgrade the database, and make the keys of a new installation."""
     making_ready.prepare(new_keys)
-    click.echo(f"Ready: {current_app.instance_path}")
+    if sentence := start.refusal(keys.load(key_check.folder())):
+        click.echo(f"The database is of this version, but not served yet. {sentence}")
+    else:
+        click.echo(f"Ready: {current_app.instance_path}")
 
 
 @click.command("doctor")

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flask import current_app
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 import clock
 import keys
 import web_address
 from accounts import upkeep
-from db import alembic, db
+from db import alembic, db, reading
 from mail import pause
-from operations import files, key_check
+from operations import files, key_check, start
+from operations.installation_row import Installation
 
 Finding = tuple[str, str | None]
 """What was looked at, and what is wrong with it (None: nothing)."""
@@ -28,6 +30,7 @@ def findings() -> list[Finding]:
         _database(),
         ("keys belong to the database", _told(_strange_keys)),
         ("sealed values open", _told(_closed_kinds)),
+        ("database is the newest", _told(_unmarked)),
         _password_hash(),
         _smtp(),
         _mail_server(),
@@ -80,6 +83,12 @@ def _strange_keys() -> str | None:
 def _closed_kinds() -> str | None:
     closed = key_check.closed_kinds(keys.load(key_check.folder()))
     return f"not those of {', '.join(closed)}; put back the right keys" if closed else None
+
+
+def _unmarked() -> str | None:
+    with reading() as connection:
+        row = connection.execute(select(Installation.__table__)).first()
+    return start.unmarked(row) if row is not None else None
 
 
 def _password_hash() -> Finding:

@@ -9,7 +9,7 @@ import clock
 import keys
 from accounts import events
 from db import alembic, db
-from operations import files, key_check
+from operations import files, key_check, mark, start
 from operations.installation_row import Installation
 
 
@@ -34,6 +34,18 @@ def prepare(new_keys: bool = False) -> None:
         except keys.KeysMissing as error:
             raise click.ClickException(str(error)) from None
         _bind(ring, new_keys)
+        _mark()
+
+
+def _mark() -> None:
+    """Write the first mark of an installation; only `restore` writes one that is lost."""
+    row, held, at = Installation.the_one(), mark.read(), clock.now()
+    is_first = row.marked_at is None and (held is None or held.uid == row.uid)
+    if is_first or not key_check.has_accounts():
+        # A copy from before marks existed is not taken for new where a mark lies already.
+        mark.write(mark.Mark(row.uid, row.epoch, start.newest_event()))
+        row.marked_at = row.marked_at or at
+    db.session.commit()
 
 
 def _refuse_without(missing: list[str]) -> None:

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, inspect, select
+from sqlalchemy import Row, func, inspect, select
 
+from accounts.events import Event
 from db import reading
 from keys import KeyRing
-from operations import key_check
+from operations import key_check, mark
 from operations.installation_row import Installation
 
 NOT_READY = "The database is not ready for this version. Run: flask --app app init"
+RESTORE = "flask --app app restore"
 
 
 def refusal(ring: KeyRing) -> str | None:
@@ -20,7 +22,7 @@ def refusal(ring: KeyRing) -> str | None:
     with reading() as connection:
         if not inspect(connection).has_table(Installation.__tablename__):
             return None
-        row = _row(connection)
+        row = connection.execute(select(Installation.__table__)).first()
     if row is None or row.key_prints is None:
         return NOT_READY
     if strangers := key_check.strangers(ring, row.key_prints):
@@ -28,8 +30,42 @@ def refusal(ring: KeyRing) -> str | None:
             f"These keys don't belong to the database: {', '.join(strangers)}. "
             "Put back the folder of keys that does."
         )
+    mark.know(row.uid, row.epoch)
+    return unmarked(row)
+
+
+def unmarked(row: Row[Any]) -> str | None:
+    """Return why the mark speaks against this database."""
+    held = mark.read()
+    if held is None or held.uid != row.uid:
+        return _without_mark(held)
+    if held.epoch > row.epoch:
+        return f"This copy of the database is from before the last restore. Run: {RESTORE}"
+    if held.epoch < row.epoch:
+        return (
+            f"A restore of this database has not ended here. Run: {RESTORE} "
+            f"(or {RESTORE} --current, if another machine has ended it)"
+        )
+    missing = held.event - newest_event()
+    if missing > 0:
+        return (
+            f"This database is older than what was served here last (missing events: {missing}). "
+            f"If you put back a copy, run: {RESTORE}"
+        )
     return None
 
 
-def _row(connection: Connection) -> Row[Any] | None:
-    return connection.execute(select(Installation.__table__)).first()
+def _without_mark(held: mark.Mark | None) -> str:
+    if not key_check.has_accounts():
+        return NOT_READY
+    whose = "The mark of another installation" if held else "No mark"
+    return (
+        f"{whose} is at {mark.path()}, so nobody can tell whether this database is an old "
+        f"copy. If it is one, run: {RESTORE}. If it is the newest there is: {RESTORE} --current"
+    )
+
+
+def newest_event() -> int:
+    """Return the number of the newest event, 0 if there is none."""
+    with reading() as connection:
+        return connection.scalar(select(func.max(Event.id))) or 0

@@ -13,7 +13,7 @@ NOBODY = 65534
 """PostgreSQL refuses to run as root; then it runs as this user."""
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     found = shutil.which(name) or next(iter(glob.glob(f"/usr/lib/postgresql/*/bin/{name}")), None)
     assert found, f"{name} is missing: run sh tests/machine.sh"
     return found
@@ -33,8 +33,8 @@ def cluster() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="onward-pg-"))
     if os.getuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
-    data, control = str(folder / "data"), _binary("pg_ctl")
-    _run(_binary("initdb"), "-D", data, "-U", "app", "-A", "trust", "-E", "UTF8", "--no-sync")
+    data, control = str(folder / "data"), binary("pg_ctl")
+    _run(binary("initdb"), "-D", data, "-U", "app", "-A", "trust", "-E", "UTF8", "--no-sync")
     options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
     _run(control, "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
@@ -47,6 +47,6 @@ def cluster() -> Iterator[str]:
 def new_database(address: str, name: str) -> str:
     """Make an empty database and return its address."""
     folder = address.partition("host=")[2]
-    command = [_binary("createdb"), "-h", folder, "-U", "app", name]
+    command = [binary("createdb"), "-h", folder, "-U", "app", name]
     subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
     return address.replace("NAME", name)
