@@ -29,6 +29,7 @@ class Protection:
 
     codes_left: int
     codes_made: bool
+    codes_stale_at: datetime | None
     address: str | None
     devices: list[TrustedDevice]
     sign_ins: list[SignIn]
@@ -120,13 +121,14 @@ def _done() -> Response:
 def protection(found: Visitor, at: datetime) -> Protection:
     """Return what protects the visitor's account at this moment."""
     account_id, authenticator = found.account.id, found.authenticator
-    made, used = backup_codes.counted(account_id)
+    codes = backup_codes.counted(account_id)
     address = BackupEmail.address_of(account_id)
     trusted = _trusted(found, at) if authenticator else []
     dead = void_record.of_account(account_id, at) if authenticator is None else []
     return Protection(
-        codes_left=made - used,
-        codes_made=bool(made),
+        codes_left=codes.left,
+        codes_made=bool(codes.made),
+        codes_stale_at=codes.stale_at,
         address=masked(address) if address else None,
         devices=trusted,
         sign_ins=sign_ins.of_visitor(found, {device.id for device in trusted}, at),

@@ -10,6 +10,7 @@ from accounts.models import Account, Enforcement, Membership, Organisation
 from accounts.reminders import only_by_sso
 from accounts.sign_in import SignIn
 from db import db
+from factors import backup_codes
 from factors.authenticator import Authenticator
 from factors.backup_codes import BackupCode
 from factors.backup_email import BackupEmail
@@ -107,8 +108,7 @@ def codes_left() -> ColumnElement[int]:
         select(func.count())
         .where(
             BackupCode.account_id == Account.id,
-            BackupCode.used_at.is_(None),
-            BackupCode.replaced_at.is_(None),
+            backup_codes.works(),
         )
         .correlate(Account)
         .scalar_subquery()

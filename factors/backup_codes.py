@@ -1,9 +1,19 @@
 """BackupCode: ten codes of eight digits for the day the phone is lost."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    LargeBinary,
+    and_,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,6 +40,22 @@ class BackupCode(Model):
     made_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     replaced_at: Mapped[datetime | None]
+    stale_at: Mapped[datetime | None]
+    """When nobody could know any more which codes of the list are spent (S-164)."""
+
+
+def _list_of(account_id: int) -> ColumnElement[bool]:
+    """The account's newest list, whether its codes still work or not."""
+    return and_(BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None))
+
+
+def works() -> ColumnElement[bool]:
+    """A code that is neither used nor of a list that no longer counts."""
+    return and_(
+        BackupCode.used_at.is_(None),
+        BackupCode.replaced_at.is_(None),
+        BackupCode.stale_at.is_(None),
+    )
 
 
 def new_codes() -> list[str]:
@@ -63,10 +89,16 @@ def issue(account_id: int, codes: list[str], at: datetime) -> None:
 
 def revoke(account_id: int, at: datetime) -> None:
     """Make every code of the account void."""
+    db.session.execute(update(BackupCode).where(_list_of(account_id)).values(replaced_at=at))
+
+
+def make_all_stale(at: datetime) -> None:
+    """Let no backup code work that was made so far, whoever has it (S-164)."""
     db.session.execute(
         update(BackupCode)
-        .where(BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None))
-        .values(replaced_at=at)
+        .where(BackupCode.replaced_at.is_(None), BackupCode.stale_at.is_(None))
+        .values(stale_at=at)
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -77,9 +109,7 @@ def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
     """
     code = digits(typed)
     salt = db.session.scalar(
-        select(BackupCode.salt)
-        .where(BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None))
-        .limit(1)
+        select(BackupCode.salt).where(_list_of(account_id), BackupCode.stale_at.is_(None)).limit(1)
     )
     if salt is None:
         return _why_not(account_id, code)
@@ -87,8 +117,7 @@ def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
         update(BackupCode)
         .where(
             BackupCode.digest == _digest(account_id, salt, code),
-            BackupCode.used_at.is_(None),
-            BackupCode.replaced_at.is_(None),
+            works(),
         )
         .values(used_at=at)
     )
@@ -98,28 +127,34 @@ def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
 
 def left(account_id: int) -> int:
     """Return how many codes the account still has to sign in with."""
-    unused = select(func.count()).where(
-        BackupCode.account_id == account_id,
-        BackupCode.used_at.is_(None),
-        BackupCode.replaced_at.is_(None),
-    )
-    return db.session.scalar(unused) or 0
+    working = select(func.count()).where(BackupCode.account_id == account_id, works())
+    return db.session.scalar(working) or 0
 
 
 def run_low(account_id: int) -> bool:
     """Tell whether the account has a list of codes of which few or none are left (S-066)."""
-    made, used = counted(account_id)
-    return made > 0 and made - used <= FEW
+    now = counted(account_id)
+    return now.made > 0 and now.left <= FEW
 
 
-def counted(account_id: int) -> tuple[int, int]:
-    """Return how many codes the account's list has, and how many of them are used."""
-    made, used = db.session.execute(
-        select(func.count(), func.count(BackupCode.used_at)).where(
-            BackupCode.account_id == account_id, BackupCode.replaced_at.is_(None)
+@dataclass(frozen=True)
+class Counted:
+    """The codes of somebody's newest list."""
+
+    made: int
+    left: int
+    stale_at: datetime | None
+    """Since when none of them works, whether used or not."""
+
+
+def counted(account_id: int) -> Counted:
+    """Return how many codes the account's list has, how many still work, and since when none."""
+    row = db.session.execute(
+        select(func.count(), func.count().filter(works()), func.max(BackupCode.stale_at)).where(
+            _list_of(account_id)
         )
     ).one()
-    return made, used
+    return Counted(*row)
 
 
 def has_unused(account_id: int) -> bool:
@@ -128,7 +163,7 @@ def has_unused(account_id: int) -> bool:
 
 
 def _why_not(account_id: int, code: str) -> Refusal:
-    """Return why a code was not spent: used, of a replaced list, or none of this person's.
+    """Return why a code was not spent: used, of a list that is dead, or none of this person's.
 
     Only codes that are dead are recognised, which helps nobody who guesses.
     """
@@ -136,7 +171,7 @@ def _why_not(account_id: int, code: str) -> Refusal:
         select(BackupCode.salt).where(BackupCode.account_id == account_id).distinct()
     )
     dead = db.session.execute(
-        select(BackupCode.used_at, BackupCode.replaced_at).where(
+        select(BackupCode.used_at, BackupCode.replaced_at, BackupCode.stale_at).where(
             BackupCode.account_id == account_id,
             BackupCode.digest.in_([_digest(account_id, salt, code) for salt in salts]),
         )
@@ -145,7 +180,9 @@ def _why_not(account_id: int, code: str) -> Refusal:
         return Refusal("backup_unknown")
     if dead.used_at is not None:
         return Refusal("backup_used", {"date": dead.used_at})
-    return Refusal("backup_replaced", {"date": dead.replaced_at})
+    if dead.replaced_at is not None:
+        return Refusal("backup_replaced", {"date": dead.replaced_at})
+    return Refusal("backup_stale", {"date": dead.stale_at})
 
 
 def _digest(account_id: int, salt: bytes, code: str) -> bytes:

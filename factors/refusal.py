@@ -56,6 +56,7 @@ TEXTS: dict[str, LazyString] = ACT_TEXTS | {
     "backup_unknown": lazy_gettext("That backup code does not match. Check each number."),
     "backup_used": lazy_gettext("You used that backup code on %(date)s. Try another one."),
     "backup_replaced": lazy_gettext("That code is from a list you replaced on %(date)s."),
+    "backup_stale": lazy_gettext("Backup codes from before %(date)s no longer work. Get new ones."),
     "email_empty": lazy_gettext("Enter the 6 numbers from the email."),
     "email_unknown": lazy_gettext("That code does not match. Check the newest email from us."),
     "email_expired": lazy_gettext("That code ran out at %(time)s. Press “Send it again”."),
