@@ -188,7 +188,8 @@ def _next_try(row: Outbox, error: NotSent, at: datetime) -> datetime | None:
 
 
 def _send(row: Outbox, at: datetime) -> None:
-    number = keys.ring().mac("message id", str(row.id).encode(), row.recipient.encode()).hex()
+    # A row's number comes again after an old copy was put back; its random id does not.
+    number = keys.ring().mac("message id", row.seal_id.encode(), row.recipient.encode()).hex()
     try:
         made = letter(row.message(), row.recipient, number[:32], at)
     except keys.SealBroken:
