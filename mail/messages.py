@@ -5,7 +5,7 @@ which values the gallery and the lint look at it, beside those that all messages
 (samples.py). Its two templates have the function's name.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import current_app
@@ -127,6 +127,13 @@ def reset(name: str, by: str | None, reason: str, at: datetime) -> Message:
     """An administrator, or an operator at the command line, took all factors of somebody away."""
     subject = gettext("Two-factor authentication was reset")
     return written("reset", subject, at, by_reader=False, name=name, by=by, reason=reason)
+
+
+@sampled(since={"usual": datetime(2031, 5, 5, 3, 0, tzinfo=UTC)})
+def restored(name: str, since: datetime, at: datetime) -> Message:
+    """An older copy of the database was put back: everybody is told what that ended."""
+    subject = gettext("We went back to older records")
+    return written("restored", subject, at, by_reader=False, name=name, since=since)
 
 
 @sampled(must_from={"usual": "later", "no date": None})
