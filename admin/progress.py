@@ -36,6 +36,7 @@ REASONS: dict[str, LazyString] = {
     "second": lazy_gettext("started in another tab"),
     "asked": lazy_gettext("asked for a new QR code"),
     "wrong codes": lazy_gettext("too many wrong codes"),
+    "restored": lazy_gettext("an older copy was put back"),
     "unreadable": lazy_gettext("could not be read"),
 }
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     literal,
     null,
     or_,
+    select,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -117,6 +118,18 @@ def void_where(which: ColumnElement[bool], reason: Reason, at: datetime) -> bool
     voided.tell("voided", at)
     db.session.flush()
     return True
+
+
+def void_everybodys(at: datetime) -> None:
+    """Void every set-up that lives, and let none be brought back (S-164)."""
+    for wizard in db.session.scalars(select(Wizard).where(live())):
+        wizard.void(Reason.RESTORED, at)
+    db.session.execute(
+        update(Wizard)
+        .where(Wizard.sealed_kept.is_not(None))
+        .values(sealed_kept=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def is_current(ticket: Ticket, sign_in_id: int) -> ColumnElement[bool]:

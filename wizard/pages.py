@@ -33,6 +33,7 @@ WHAT_HAPPENED: dict[Reason, LazyString] = {
     Reason.SECOND: lazy_gettext("Set-up was started a second time, in another tab or browser."),
     Reason.ASKED: lazy_gettext("You asked for a new QR code."),
     Reason.WRONG_CODES: lazy_gettext("There were too many wrong codes."),
+    Reason.RESTORED: lazy_gettext("We had to go back to an older copy of our records."),
     Reason.UNREADABLE: lazy_gettext("We could not read the set-up that was under way."),
 }
 

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     ASKED = "asked"
     WRONG_CODES = "wrong codes"
     UNREADABLE = "unreadable"
+    RESTORED = "restored"
 
 
 class Wizard(SealedModel):
