@@ -46,6 +46,7 @@ NAMES: dict[str, LazyString] = {
     "audit log exported": lazy_gettext("Audit log downloaded"),
     "organisation added": lazy_gettext("Organisation made"),
     "organisation removed": lazy_gettext("Organisation removed"),
+    "restored": lazy_gettext("An older copy of all records was put back"),
     "keys replaced": lazy_gettext("Keys made anew"),
     "enforcement changed": lazy_gettext("Enforcement changed"),
 }

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, select, update
+from sqlalchemy import ColumnElement, ForeignKey, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
@@ -134,6 +134,22 @@ def end_all(account_id: int, at: datetime) -> None:
         .values(used_at=at)
         .execution_options(synchronize_session=False)
     )
+
+
+def end_everybodys(at: datetime) -> None:
+    """End every link, whoever it was mailed to (S-164)."""
+    db.session.execute(
+        update(PasswordLink)
+        .where(PasswordLink.used_at.is_(None))
+        .values(used_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def waiting_invitations(at: datetime) -> int:
+    """Return how many invitations could still be opened."""
+    waiting = select(func.count()).where(*fresh(Purpose.INVITATION, at))
+    return db.session.scalar(waiting) or 0
 
 
 def fresh(purpose: Purpose, at: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -154,6 +154,19 @@ def consume(found: Visitor, code: str, at: datetime) -> Refusal | None:
     return Refusal("reset_code_old" if is_old else "reset_code_unknown")
 
 
+def run_out(at: datetime) -> None:
+    """Let every reset code be too old from now on, without sparing anybody from it (S-164).
+
+    Forgetting it would let the password alone begin a set-up.
+    """
+    db.session.execute(
+        update(Account)
+        .where(Account.reset_digest.is_not(None), Account.reset_at > at - LIFE)
+        .values(reset_at=at - LIFE)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def spend(account: Account) -> None:
     """Make the reset code worthless, with the set-up that it was for."""
     if account.reset_digest is not None:

@@ -1,8 +1,8 @@
-"""Where a person is signed in: the list on their own page."""
+"""Where a person is signed in: the list on their own page; and the end of everybody's."""
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from accounts.sign_in import IDLE, OVERALL, SignIn
 from accounts.visitor import Visitor
@@ -32,3 +32,13 @@ def of_visitor(found: Visitor, trusted: set[int], at: datetime) -> list[SignIn]:
         for row in rows
         if row.second_at or row.device_id in trusted or found.authenticator is None
     ]
+
+
+def end_everybodys(at: datetime) -> None:
+    """End every sign-in of everybody: an old copy of the database was put back (S-164)."""
+    db.session.execute(
+        update(SignIn)
+        .where(SignIn.ended_at.is_(None))
+        .values(ended_at=at)
+        .execution_options(synchronize_session=False)
+    )

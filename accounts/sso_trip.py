@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from flask import session
-from sqlalchemy import ForeignKey, select, update
+from sqlalchemy import ForeignKey, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 import bounds
@@ -143,6 +143,11 @@ def lacks_auth_time(sign_in_id: int) -> bool:
         .limit(1)
     )
     return newest is not None and newest.refused == "sso_no_auth_time"
+
+
+def end_everybodys() -> None:
+    """Forget every trip: no answer of a provider is awaited any more (S-164)."""
+    db.session.execute(delete(Trip))
 
 
 def _browser() -> str:

@@ -86,6 +86,16 @@ class EmailCode(Model):
         db.session.add(code)
         return code
 
+    @classmethod
+    def void_all(cls, at: datetime) -> None:
+        """Make every code void that is not used, whoever it was mailed to (S-164)."""
+        db.session.execute(
+            update(cls)
+            .where(cls.used_at.is_(None))
+            .values(used_at=at)
+            .execution_options(synchronize_session=False)
+        )
+
     @property
     def code(self) -> str:
         return derived(self.purpose, self.account_id, self.nonce)

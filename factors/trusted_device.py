@@ -106,6 +106,16 @@ def end_trust(account_id: int) -> None:
     )
 
 
+def end_all_trust() -> None:
+    """Take every browser's trust; each stays known, with wrong codes of its own (S-164)."""
+    db.session.execute(
+        update(TrustedDevice)
+        .where(TrustedDevice.trusted_at.is_not(None))
+        .values(trusted_at=None, authenticator_id=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def forget(account_id: int, device_id: int | None = None) -> bool:
     """Forget one device of the account, or all of them; tell whether there was any."""
     doomed = delete(TrustedDevice).where(TrustedDevice.account_id == account_id)

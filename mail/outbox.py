@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import g
-from sqlalchemy import ForeignKey, exists, insert, select
+from sqlalchemy import ForeignKey, exists, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 import bounds
@@ -83,6 +83,22 @@ def put(message: Message, account_id: int, recipient: str, at: datetime) -> None
     g.setdefault("outbox_later", []).append(new_id)
 
 
+def give_up_codes_and_links(at: datetime) -> None:
+    """Forget the mails that wait and would tell what is void now; others still leave (S-164)."""
+    db.session.execute(
+        update(Outbox)
+        .where(
+            Outbox.sent_at.is_(None),
+            Outbox.failed_at.is_(None),
+            or_(Outbox.series.is_not(None), Outbox.kind.in_(LINKS)),
+        )
+        .values(failed_at=at, error="void", sealed_message=None, claimed_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+LINKS = ("password_reset", "invitation", "join_request_first")
+"""Kinds of mails that are worth nothing without their link."""
 AT_ONCE = 20
 """Mails of a great many that leave right after the request; the others wait for the next ones."""
 
