@@ -1,0 +1,124 @@
+"""Restore: an old copy of the database is made safe before anybody is served from it (S-164).
+
+Nobody can know which codes were spent, which sign-ins ended and which trust was taken after
+the copy was made. So all of it ends: first in one transaction, then people are told, and
+last the mark says that this database is the one to serve. Killed in between it is not
+served, and is run again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from accounts import events, password_link, reset, sign_ins, sso_trip
+from accounts.events import Event
+from accounts.models import Account, Organisation
+from db import db
+from factors import backup_codes, trusted_device
+from factors.authenticator import Authenticator
+from factors.backup_email import EmailCode
+from mail import messages, outbox
+from mail.outbox import Outbox
+from operations import mark
+from operations.installation_row import Installation
+from operations.mark import Mark
+from operations.start import newest_event
+from wizard import moves
+
+TOLD = timedelta(days=1)
+"""How long a restore that is run again does not tell the same people once more."""
+PAGE = 200
+"""Mails that are written in one transaction."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was found in the copy, for the operator."""
+
+    copied_at: datetime | None
+    """When the newest thing happened that the copy knows of."""
+    invitations: int
+    """Links to a first password that are void now."""
+
+
+def restore(at: datetime) -> Restored:
+    """End in one transaction what an old copy brings back to life, and begin a new epoch."""
+    row, held = Installation.the_one(), mark.read()
+    copied_at = db.session.scalar(select(Event.at).order_by(Event.id.desc()).limit(1))
+    found = Restored(copied_at, password_link.waiting_invitations(at))
+    moves.void_everybodys(at)
+    _end_codes(at)
+    sign_ins.end_everybodys(at)
+    trusted_device.end_all_trust()
+    outbox.give_up_codes_and_links(at)
+    row.epoch = max(row.epoch, held.epoch if held and held.uid == row.uid else 0) + 1
+    row.restored_at = at
+    row.marked_at = row.marked_at or at
+    _record(copied_at, at)
+    db.session.commit()
+    return found
+
+
+def _end_codes(at: datetime) -> None:
+    Authenticator.pass_over_everybodys(at)
+    backup_codes.make_all_stale(at)
+    EmailCode.void_all(at)
+    password_link.end_everybodys(at)
+    reset.run_out(at)
+    sso_trip.end_everybodys()
+
+
+def _record(copied_at: datetime | None, at: datetime) -> None:
+    """Write the event, also into the log of each organisation."""
+    result = f"copy of {copied_at:%Y-%m-%d %H:%M} UTC" if copied_at else "empty copy"
+    events.record("restored", None, at, result=result)
+    for organisation_id in db.session.scalars(select(Organisation.id)):
+        events.record("restored", None, at, result=result, organisation=organisation_id)
+
+
+def tell_everybody(copied_at: datetime | None, at: datetime) -> int:
+    """Put a mail to everybody into the outbox, some in each transaction; return how many."""
+    last, count = 0, 0
+    while people := _untold(last, at):
+        outbox.put_many(
+            [
+                outbox.columns_of(
+                    messages.restored(one.name, copied_at or at, at), one.id, one.email, at
+                )
+                for one in people
+            ]
+        )
+        db.session.commit()
+        last, count = people[-1].id, count + len(people)
+    return count
+
+
+def _untold(after: int, at: datetime) -> list[Account]:
+    told = select(Outbox.account_id).where(Outbox.kind == "restored", Outbox.made_at > at - TOLD)
+    people = (
+        select(Account)
+        .where(
+            Account.id > after,
+            Account.disabled_at.is_(None),
+            Account.asked_email.is_(None),  # a placeholder is nobody: no mail ever reaches it
+            Account.id.not_in(told),
+        )
+        .order_by(Account.id)
+        .limit(PAGE)
+    )
+    return list(db.session.scalars(people))
+
+
+def let_serve() -> None:
+    """Write the mark: this database is the one to serve from now on."""
+    row = db.session.get_one(Installation, 1, populate_existing=True)
+    mark.write(Mark(row.uid, row.epoch, newest_event()))
+
+
+def behind() -> bool:
+    """Tell whether the mark knows more of this database than it holds itself."""
+    row, held = db.session.get_one(Installation, 1), mark.read()
+    if held is None or held.uid != row.uid:
+        return False
+    return held.epoch > row.epoch or held.event > newest_event()

@@ -1,0 +1,101 @@
+"""The command that lets a database be served which was put back."""
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy import func, inspect, select, text
+
+import clock
+import keys
+from accounts.models import Account
+from db import alembic, db, reading
+from operations import key_check, mark, restore
+from operations.restore import Restored
+
+LOST = (
+    "Nobody can know what happened after that:",
+    "- A password, an app or a backup email that was changed is the old one again, and a",
+    "  device or a person that was removed is back. Whoever did it must do it again.",
+    "- People who joined, left or got another role: look over your administrators first.",
+    "- An app that was set up after it shows codes that no longer count: that person needs",
+    "  flask --app app account reset",
+)
+
+
+@click.command("restore")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--current", is_flag=True, help="This is no old copy: only write the mark anew.")
+@with_appcontext
+def restore_command(yes: bool, current: bool) -> None:
+    """Make an old copy of the database safe: end what it brings back, tell people.
+
+    Put the copy and its keys back first, then run init, then this. Stop the service before.
+    """
+    _check()
+    if current:
+        _take_as_current(yes)
+        return
+    people = db.session.scalar(select(func.count()).select_from(Account)) or 0
+    db.session.rollback()
+    if not yes:
+        click.confirm(
+            f"Sign {people} people out everywhere, and end their backup codes and all trust?",
+            abort=True,
+        )
+    at = clock.now()
+    found = restore.restore(at)
+    told = restore.tell_everybody(found.copied_at, at)
+    restore.let_serve()
+    _tell(found, told)
+
+
+def _check() -> None:
+    """End with a sentence unless schema and keys are those of this database."""
+    if not _is_upgraded() or not (prints := key_check.stored_prints()):
+        raise click.ClickException("Run flask --app app init first, then this again.")
+    try:
+        ring = keys.load(key_check.folder())
+    except keys.KeysMissing as error:
+        raise click.ClickException(str(error)) from None
+    if strangers := key_check.strangers(ring, prints):
+        raise click.ClickException(
+            f"These keys don't belong to the database: {', '.join(strangers)}. "
+            "Put back the folder of keys that does."
+        )
+
+
+def _is_upgraded() -> bool:
+    """Tell whether the newest migration has run, without a lock that outlasts the question."""
+    with reading() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+    return set(found) == set(alembic.script_directory.get_heads())
+
+
+def _take_as_current(yes: bool) -> None:
+    if restore.behind():
+        raise click.ClickException(
+            "The mark says that this database is an old copy. Run: flask --app app restore"
+        )
+    if not yes:
+        click.confirm("Is this the newest state of the database, and no older copy?", abort=True)
+    restore.let_serve()
+    click.echo(f"Wrote the mark {mark.path()}. You can start Onward.")
+
+
+def _tell(found: Restored, told: int) -> None:
+    """Print what was done and what nobody can know."""
+    click.echo(
+        "Ended: every sign-in, all trust, set-ups under way, mailed codes and links, reset "
+        "codes and all backup codes. Each app's next code works in a minute."
+    )
+    if found.copied_at is not None:
+        click.echo(f"The copy ends at {found.copied_at:%Y-%m-%d %H:%M:%S} UTC.")
+    for line in LOST:
+        click.echo(line)
+    if found.invitations:
+        click.echo(f"{found.invitations} invitations are void: send them again.")
+    click.echo(
+        f"{told} people are told by mail, once Onward runs or by: flask --app app mail deliver"
+    )
+    click.echo("Look at it with flask --app app doctor, then start Onward.")
