@@ -9,7 +9,7 @@ import installation
 import keys
 from accounts import account_commands, organisation_commands
 from mail import commands as mail_commands
-from operations import key_check, making_ready, restore_command, start
+from operations import backup_command, key_check, making_ready, restore_command, start
 
 
 @click.command("init")
@@ -46,6 +46,7 @@ def init_app(app: Flask) -> None:
         organisation_commands.group,
         account_commands.group,
         doctor_command,
+        backup_command.backup_command,
         restore_command.restore_command,
         mail_commands.group,
         organisation_commands.remind_command,

@@ -35,6 +35,8 @@ LANDED = {
     "0016": "a086d83c0e76ebfd0f924d9e30088685b920819df39f6684be18cf6ea562ecb8",
     "0017": "2a61bbb08bcf49cab3f2fda174d4a8c390ea7217ff44648f353f89b88ecef423",
     "0018": "b33d9ee4f22909c49d30f6b2673165ae62cea0788d046b243d380e94597bf07d",
+    "0019": "6a7332969496c4b29d90a101a49e9b883b87c0286a7fabf1829e04e5bfad1baf",
+    "0020": "0894fa68edea8228fbc0bb6d59ed1b021ea879713cee7fc6c1d94d8c98aea7f6",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 
