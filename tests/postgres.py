@@ -19,6 +19,11 @@ def binary(name: str) -> str:
     return found
 
 
+def folder() -> Path:
+    """Return where its programs are."""
+    return Path(binary("initdb")).parent
+
+
 def _run(*command: str) -> None:
     if os.getuid() == 0:
         drop = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
