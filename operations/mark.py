@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from click import ClickException
 from flask import current_app
 from sqlalchemy import event, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,10 @@ from operations.installation_row import Installation
 DIGITS = 20
 """Of the event's number, so that every mark has one length and is written over in place."""
 EXTENSION = "onward-mark"
+
+
+class MarkNotWritten(ClickException):
+    """There is no new mark, so the database is not served; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ class Mark:
 
 
 def path() -> Path:
-    """Return where the mark is kept: by the setting, or in the instance folder."""
-    return Path(current_app.config["MARK_FILE"] or Path(current_app.instance_path) / "mark")
+    """Return where the mark is kept: by the setting, a relative one in the instance folder."""
+    return Path(current_app.instance_path) / (current_app.config["MARK_FILE"] or "mark")
 
 
 def read() -> Mark | None:
@@ -59,7 +64,20 @@ def read() -> Mark | None:
 
 
 def write(mark: Mark) -> None:
-    """Put a new mark in the place of any other one, whole or not at all."""
+    """Put a new mark in the place of any other one, whole or not at all.
+
+    Raises MarkNotWritten with a sentence.
+    """
+    try:
+        _replace(mark)
+    except OSError as error:
+        raise MarkNotWritten(
+            f"The mark {path()} can't be written: {error.strerror}. Mend that, then run this again."
+        ) from None
+    know(mark.uid, mark.epoch)
+
+
+def _replace(mark: Mark) -> None:
     target = path()
     new = target.with_name(target.name + ".new")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -71,7 +89,6 @@ def write(mark: Mark) -> None:
     folder = os.open(target.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
-    current_app.extensions[EXTENSION] = (mark.uid, mark.epoch)
 
 
 def know(uid: str, epoch: int) -> None:

@@ -254,6 +254,20 @@ def test_the_mark_may_lie_elsewhere(tmp_path: Path) -> None:
         db.engine.dispose()
 
 
+def test_a_mark_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    app = create_app({"INSTANCE": str(tmp_path / "new"), "MARK_FILE": "no/such/mark", **CHEAP})
+
+    refusal = run(app, "init")
+
+    assert (refusal.exit_code, "Ready" in refusal.output) == (1, False)
+    told = f"The mark {app.instance_path}/no/such/mark can't be written: No such file or directory."
+    assert told in refusal.output
+    (tmp_path / "new" / "no" / "such").mkdir(parents=True)
+    assert "Ready" in run(app, "init").output
+    with app.app_context():
+        db.engine.dispose()
+
+
 def test_a_clock_that_was_set_back_changes_nothing(app: Flask, carol: Person) -> None:
     with time_machine.travel(NOON - timedelta(days=4000)):
         served(app)
