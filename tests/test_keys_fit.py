@@ -14,6 +14,7 @@ from sqlalchemy import text
 import keys
 from app import create_app
 from db import db
+from mail.carrier import carrier
 from tests import postgres
 from tests.conftest import CHEAP, FIT, install
 from tests.person import Person, app_code
@@ -196,14 +197,15 @@ def test_init_makes_files_that_their_owner_alone_can_read(tmp_path: Path) -> Non
         bob.set_up()
     finally:
         os.umask(before)
+        with app.app_context():
+            carrier().settle()
+            db.engine.dispose()
     instance = Path(app.instance_path)
     kept = [*instance.glob("onward.sqlite*"), *instance.glob("outbox/*.eml")]
 
     assert stat.S_IMODE(instance.stat().st_mode) == 0o700
     assert len(kept) >= 2
     assert {stat.S_IMODE(file.stat().st_mode) for file in kept} == {0o600}
-    with app.app_context():
-        db.engine.dispose()
 
 
 def test_doctor_tells_of_files_that_others_can_read(app: Flask, carol: Person) -> None:
