@@ -33,6 +33,7 @@ from accounts import (
     security,
     signin,
     sso,
+    sso_kept,
     turning_off,
     unsubscribe,
     visitor,
@@ -130,6 +131,7 @@ def _extend(app: Flask) -> None:
     alembic.init_app(app)
     smtp.mail.init_app(app)
     carrier.init_app(app)
+    sso_kept.init_app(app)
     # Templates know the visitor as `me`, looked up only where it is used.
     visitor.login_manager.init_app(app, add_context_processor=False)
     # The order of these is the order in which they run: the gate before CSRF.

@@ -5,20 +5,17 @@ or in an SsoFault with one word. No redirect is followed.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import requests
-from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 from flask import current_app, g, url_for
-from joserfc.errors import JoseError
-from urllib3.exceptions import HTTPError
 
 from accounts import id_token
 from accounts.id_token import Claims, SsoFault
+from accounts.sso_kept import faults, memory
 from accounts.sso_limits import Bounded
 from accounts.sso_trip import Secrets
 from providers import Provider
@@ -26,8 +23,6 @@ from web_address import is_secure
 
 SECONDS = 8
 """How long all requests of one visit to us may take together."""
-FRESH = timedelta(hours=1)
-"""How long discovery and keys are kept; an unknown key fetches them anew."""
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -49,19 +44,6 @@ def _session(provider: Provider, method: str | None = None) -> OAuth2Session:
     return session
 
 
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn whatever goes wrong with a provider into an SsoFault."""
-    try:
-        yield
-    except (requests.RequestException, HTTPError, OSError) as error:
-        raise SsoFault("unavailable") from error
-    except AuthlibBaseError as error:
-        raise SsoFault("code") from error
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise SsoFault("unavailable") from error
-
-
 def callback_address(provider: Provider) -> str:
     """Return where the provider sends people back to."""
     base = str(current_app.config["BASE_URL"]).rstrip("/")
@@ -71,7 +53,7 @@ def callback_address(provider: Provider) -> str:
 def authorization_address(provider: Provider, secrets: Secrets, at: datetime, *, anew: bool) -> str:
     """Return where to send the browser; `anew` asks for a sign-in there and then (S-183)."""
     session = _session(provider)
-    with _faults():
+    with faults():
         endpoint = _metadata(provider, session, at)["authorization_endpoint"]
         extra = {"prompt": "login", "max_age": "0"} if anew else {}
         if provider.require_acr:
@@ -89,7 +71,7 @@ def authorization_address(provider: Provider, secrets: Secrets, at: datetime, *,
 def sign_out_address(provider: Provider, at: datetime) -> str | None:
     """Return where the provider signs people out, if it does and can be reached."""
     try:
-        with _faults():
+        with faults():
             endpoint = _metadata(provider, _session(provider), at).get("end_session_endpoint")
     except SsoFault:
         return None
@@ -107,9 +89,9 @@ def answer(
     provider: Provider, code: str, sent_issuer: str | None, secrets: Secrets, at: datetime
 ) -> tuple[Claims, str | None]:
     """Exchange the code; return the checked claims, and the access token for more of them."""
-    with _faults():
+    with memory().exchanging(provider.id), faults():
         session = _session(provider)
-        metadata = _metadata(provider, session, at)
+        metadata = _metadata(provider, session, at, waits=True)
         must_say = metadata.get("authorization_response_iss_parameter_supported") is True
         if sent_issuer != provider.issuer and (sent_issuer is not None or must_say):
             raise SsoFault("issuer")  # RFC 9207: the answer of another provider
@@ -123,12 +105,14 @@ def answer(
             code=code,
             code_verifier=secrets.verifier,
         )
-        kept = _kept(provider, "keys", at, lambda: _get(session, metadata["jwks_uri"]))
+        keys = memory().of(provider.id, "keys")
+        fetch = partial(_get, session, metadata["jwks_uri"])
         try:
+            kept = keys.get(at, fetch, waits=True)
             claims = id_token.read(provider, token, kept, secrets.nonce, at)
         except id_token.UnknownKey:
             # The provider may have changed its keys since: look once, then give up.
-            kept = _kept(provider, "keys", at, lambda: _get(session, metadata["jwks_uri"]), True)
+            kept = keys.get(at, fetch, anew=True, waits=True)
             claims = id_token.read(provider, token, kept, secrets.nonce, at)
         access = token.get("access_token")
         return claims, access if isinstance(access, str) else None
@@ -136,9 +120,9 @@ def answer(
 
 def more_claims(provider: Provider, claims: Claims, access: str | None, at: datetime) -> Claims:
     """Return the claims with those of the userinfo endpoint, for ID tokens without an email."""
-    with _faults():
+    with memory().exchanging(provider.id), faults():
         session = _session(provider)
-        endpoint = str(_metadata(provider, session, at).get("userinfo_endpoint"))
+        endpoint = str(_metadata(provider, session, at, waits=True).get("userinfo_endpoint"))
         if access is None or not is_secure(endpoint):
             return claims
         told = _get(session, endpoint, {"Authorization": f"Bearer {access}"})
@@ -147,15 +131,20 @@ def more_claims(provider: Provider, claims: Claims, access: str | None, at: date
         return claims.with_person(provider, told)
 
 
-def _metadata(provider: Provider, session: OAuth2Session, at: datetime) -> dict[str, Any]:
+def _metadata(
+    provider: Provider, session: OAuth2Session, at: datetime, *, waits: bool = False
+) -> dict[str, Any]:
     """Return the discovery document, checked: exactly this issuer, addresses that may be asked."""
-    address = provider.issuer.rstrip("/") + DISCOVERY
-    found = _kept(provider, "discovery", at, lambda: _get(session, address))
-    if found.get("issuer") != provider.issuer:
-        raise SsoFault("issuer")
-    if not all(is_secure(found.get(name)) for name in ENDPOINTS):
-        raise SsoFault("unavailable")
-    return found
+
+    def fetch() -> dict[str, Any]:
+        found = _get(session, provider.issuer.rstrip("/") + DISCOVERY)
+        if found.get("issuer") != provider.issuer:
+            raise SsoFault("issuer")
+        if not all(is_secure(found.get(name)) for name in ENDPOINTS):
+            raise SsoFault("unavailable")
+        return found
+
+    return memory().of(provider.id, "discovery").get(at, fetch, waits=waits)
 
 
 def _get(
@@ -168,17 +157,4 @@ def _get(
     found = answer.json()
     if answer.status_code != 200 or not isinstance(found, dict):
         raise SsoFault("unavailable")
-    return found
-
-
-def _kept(
-    provider: Provider, what: str, at: datetime, fetch: Any, anew: bool = False
-) -> dict[str, Any]:
-    """Return what was fetched within the hour, or fetch it."""
-    kept = current_app.extensions.setdefault("onward-sso", {})
-    since, value = kept.get((provider.id, what), (None, None))
-    if anew or since is None or not since <= at < since + FRESH:
-        value = fetch()
-        kept[provider.id, what] = at, value
-    found: dict[str, Any] = value
     return found
