@@ -5,15 +5,15 @@ from pathlib import Path
 
 from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 import clock
 import keys
 import web_address
 from accounts import upkeep
-from db import alembic, db, reading
+from db import db, reading
 from mail import pause
-from operations import backup, files, key_check, start
+from operations import backup, faults, files, key_check, schema, start
 from operations.installation_row import Installation
 
 Finding = tuple[str, str | None]
@@ -64,13 +64,9 @@ def _privacy(folder: Path) -> Finding:
 
 def _database() -> Finding:
     try:
-        current = alembic.compare_metadata() == []
-        # Its connection has begun as a writer: on SQLite nobody else would get on.
-        if (connection := alembic.migration_context.connection) is not None:
-            connection.rollback()
-    except SQLAlchemyError as error:
-        return "database", f"can't be read ({type(error).__name__})"
-    return "database", None if current else "run: flask --app app init"
+        return "database", schema.fault()
+    except DBAPIError as error:
+        return "database", f"can't be read: {faults.words(error)}"
 
 
 def _strange_keys() -> str | None:

@@ -8,8 +8,8 @@ from flask import current_app
 import clock
 import keys
 from accounts import events
-from db import alembic, db
-from operations import files, key_check, mark, start
+from db import alembic, db, reading
+from operations import files, key_check, mark, schema, start
 from operations.installation_row import Installation
 
 
@@ -26,7 +26,7 @@ def prepare(new_keys: bool = False) -> None:
         if not new_keys:
             _refuse_without(missing)
         # First the database: if it needs the keys it has, a missing one must not be made anew.
-        alembic.upgrade()
+        _upgrade()
         for name in keys.make(key_check.folder(), missing):
             click.echo(f"Made the key {name}. Back it up apart from the database.")
         try:
@@ -35,6 +35,20 @@ def prepare(new_keys: bool = False) -> None:
             raise click.ClickException(str(error)) from None
         _bind(ring, new_keys)
         _mark()
+
+
+def _upgrade() -> None:
+    """Bring the database to this version; end with a sentence if that is not what it is then."""
+    with reading() as connection:
+        found = schema.version(connection)
+    if found is not None and found > schema.wanted():
+        raise click.ClickException(f"Nothing was changed. {schema.misfit(found)}")
+    alembic.upgrade()
+    if told := schema.differences():
+        raise click.ClickException(
+            f"The database is not what this version makes: {'; '.join(told)}. "
+            "Something other than Onward has changed it. Undo that, or restore a backup."
+        )
 
 
 def _mark() -> None:

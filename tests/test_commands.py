@@ -234,7 +234,9 @@ def test_doctor_tells_of_a_database_that_is_behind(fit: Flask) -> None:
     connection.execute("ALTER TABLE accounts DROP COLUMN disabled_at")
     connection.close()
 
-    assert only_fault(fit) == "FAULT  database: run: flask --app app init"
+    assert only_fault(fit) == (
+        "FAULT  database: it is not what this version makes: accounts.disabled_at is missing"
+    )
 
 
 def test_doctor_tells_of_a_file_that_is_no_database(fit: Flask) -> None:
@@ -246,7 +248,7 @@ def test_doctor_tells_of_a_file_that_is_no_database(fit: Flask) -> None:
     file.write_text("not a database at all\n" * 100)
     file.chmod(0o600)
 
-    assert only_fault(fit) == "FAULT  database: can't be read (DatabaseError)"
+    assert only_fault(fit) == "FAULT  database: can't be read: file is not a database"
 
 
 def test_doctor_tells_of_mail_that_travels_in_the_clear(fit: Flask) -> None:
