@@ -1,8 +1,13 @@
 """The schema is what the models say, or start, `init` and `doctor` name what is not."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
@@ -10,7 +15,9 @@ from sqlalchemy import text
 from app import create_app
 from db import db
 from operations import schema
+from tests import postgres, upgrades
 from tests.conftest import FIT
+from tests.test_migrations import FOLDER
 
 
 def run(app: Flask, *arguments: str) -> Result:
@@ -26,6 +33,62 @@ def change(app: Flask, *statements: str) -> None:
 def faults(app: Flask) -> list[str]:
     lines = run(app, "doctor").output.splitlines()
     return [line for line in lines if line.startswith("FAULT")]
+
+
+def as_it_first_was(revision: str) -> None:
+    """Make the tables by the first migration as it stood before it was edited (f1fd94e)."""
+    source = (FOLDER / "0001_first_tables.py").read_text("utf-8")
+    today = "sa.Column('proved_at', sa.DateTime(timezone=True), nullable=True),"
+    assert source.count(today) == 1
+    made: dict[str, object] = {}
+    exec(source.replace(today, today.replace("nullable=True", "nullable=False")), made)
+    with db.engine.begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            made["upgrade"]()  # type: ignore[operator]  # what the file defines
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text(f"INSERT INTO alembic_version VALUES ('{revision}')"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def first(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
+    """An installation of the very first day, on either database."""
+    if request.param == "sqlite":
+        yield from _first(tmp_path / "instance")
+        return
+    with postgres.cluster() as cluster:
+        yield from _first(
+            tmp_path / "instance", DATABASE_URL=postgres.new_database(cluster, "first")
+        )
+
+
+def _first(folder: Path, **config: str) -> Iterator[Flask]:
+    with time_machine.travel(upgrades.NOON + timedelta(minutes=2), tick=True):
+        app = upgrades.installed_by(as_it_first_was, folder, "0001", {**FIT, **config})
+        yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_an_installation_of_the_first_migration_as_it_was_is_repaired(first: Flask) -> None:
+    """A trusted device spares the code, so that the sign-in has no proof."""
+    assert run(first, "init").exit_code == 0
+
+    with first.app_context():
+        assert schema.differences() == []
+        with db.engine.connect() as connection:
+            numbers = connection.execute(text("SELECT max(id) FROM sign_ins")).scalar_one()
+    carol = upgrades.person(first, "carol")
+    assert carol.sign_in().heading == "Two-factor authentication"
+    with first.app_context():
+        newest = db.session.execute(
+            text("SELECT id, proved_at FROM sign_ins ORDER BY id DESC LIMIT 1")
+        ).one()
+    assert (newest.id > numbers, newest.proved_at) == (True, None)
+    assert "ok     database" in run(first, "doctor").output.splitlines()
+    if first.config["DATABASE_URL"]:
+        change(first, "ALTER TABLE memberships DROP CONSTRAINT ck_memberships_role")
+        with first.app_context():
+            assert schema.differences() == ["ck_memberships_role of memberships is missing"]
 
 
 SPOILT = [

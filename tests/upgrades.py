@@ -14,7 +14,7 @@ no server took them.
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,13 @@ def installed(folder: Path, revision: str, **config: object) -> Flask:
 
     `DATABASE_URL` in `config` puts the rows into an empty PostgreSQL database.
     """
+    return installed_by(alembic.upgrade, folder, revision, config)
+
+
+def installed_by(
+    migrate: Callable[[str], object], folder: Path, revision: str, config: Mapping[str, object]
+) -> Flask:
+    """Return the stored installation in the tables that `migrate` makes."""
     stored = json.loads((STORED / f"{revision}.json").read_text("utf-8"))
     (folder / "keys").mkdir(parents=True, mode=0o700)
     for name, key in stored["keys"].items():
@@ -49,7 +56,7 @@ def installed(folder: Path, revision: str, **config: object) -> Flask:
     app = create_app({"INSTANCE": str(folder), **CHEAP, **config})
     app.extensions["stored browsers"] = stored["browsers"]
     with app.app_context():
-        alembic.upgrade(revision)
+        migrate(revision)
     with app.app_context():
         for table in tables():
             rows = [_read(table, row) for row in stored["rows"].get(table.name, [])]
