@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 import bounds
 import clock
+import runs
 from accounts import enforcement, events, reminders
 from accounts.models import Enforcement, Organisation
 from db import db
@@ -111,6 +112,9 @@ def remind_command(dry_run: bool) -> None:
             count += 1
             period = "daily" if person.demand.is_must else "weekly"
             click.echo(f"{person.email}  {period}  asked by {person.demand.asked_by}")
+    if not dry_run:
+        runs.note(runs.Work.REMIND, clock.now())
+        db.session.commit()
     click.echo(f"{count} would be reminded." if dry_run else f"{count} reminded.")
 
 

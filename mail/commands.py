@@ -6,6 +6,8 @@ from flask.cli import AppGroup, with_appcontext
 from werkzeug.serving import run_simple
 
 import clock
+import runs
+from db import db
 from mail import pause, postman, preview, queue, samples
 from mail.lint import lint
 from mail.postman import Delivery
@@ -37,6 +39,8 @@ def deliver_command() -> None:
     outcomes = [postman.deliver(outbox_id) for outbox_id in postman.due(at)]
     sent = outcomes.count(Delivery.SENT)
     others = outcomes.count(Delivery.NOT_OURS)
+    runs.note(runs.Work.DELIVER, clock.now())
+    db.session.commit()
     click.echo(f"{sent} of {len(outcomes) - others} due mails sent.")
     if (on := pause.current(clock.now())) is not None:
         click.echo(f"The mail server is silent. Next try after {on.until:%H:%M:%S} UTC.")

@@ -21,6 +21,7 @@ FLOORS: dict[str, set[str]] = {
     "settings": {"providers", "web_address"},
     "keys": set(),
     "db": set(),
+    "runs": {"db"},
     "sealed": {"keys", "db"},
     "bounds": {"addresses", "db", "providers"},
     "fields": set(),

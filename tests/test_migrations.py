@@ -37,6 +37,8 @@ LANDED = {
     "0018": "b33d9ee4f22909c49d30f6b2673165ae62cea0788d046b243d380e94597bf07d",
     "0019": "6a7332969496c4b29d90a101a49e9b883b87c0286a7fabf1829e04e5bfad1baf",
     "0020": "0894fa68edea8228fbc0bb6d59ed1b021ea879713cee7fc6c1d94d8c98aea7f6",
+    "0021": "1d8511441aa69fc2eb9fbf06bfeed17a0c5f300c2a90d01d7a176f5b7709a538",
+    "0022": "1b9c88060ddcdc7050811b724df35e80b21804426ce57c62324fb2fa6f5bce02",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 

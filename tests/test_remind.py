@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -45,6 +45,22 @@ def sent(app: Flask) -> list[tuple[str, str]]:
 
 NOW = "Set up two-factor authentication now"
 SOON = "Set up two-factor authentication soon"
+
+
+def test_a_run_is_noted_when_it_has_ended(
+    app: Flask, noon: time_machine.Traveller, rows: Callable[[str], list[tuple[object, ...]]]
+) -> None:
+    """`doctor` tells of the last one."""
+    remind(app, "--dry-run")
+    assert rows("SELECT ended_at FROM runs WHERE work = 'remind'") == []
+
+    for later in (timedelta(0), DAY):
+        noon.move_to(NOON + later)
+        remind(app)
+
+    assert rows("SELECT ended_at FROM runs WHERE work = 'remind'") == [
+        ("2031-05-07 12:00:00.000000",)
+    ]
 
 
 def test_the_first_run_reminds_all_who_are_due_and_nobody_else(
