@@ -13,7 +13,7 @@ import web_address
 from accounts import upkeep
 from db import db, reading
 from mail import pause
-from operations import backup, faults, files, key_check, schema, start
+from operations import backup, faults, files, key_check, schema, start, write_check
 from operations.installation_row import Installation
 
 Finding = tuple[str, str | None]
@@ -28,6 +28,7 @@ def findings() -> list[Finding]:
         _privacy(folder),
         ("files are private", files.mending(Path(current_app.instance_path))),
         _database(),
+        ("database takes a write", _told(_no_write)),
         ("keys belong to the database", _told(_strange_keys)),
         ("sealed values open", _told(_closed_kinds)),
         ("database is the newest", _told(_unmarked)),
@@ -67,6 +68,13 @@ def _database() -> Finding:
         return "database", schema.fault()
     except DBAPIError as error:
         return "database", f"can't be read: {faults.words(error)}"
+
+
+def _no_write() -> str | None:
+    with reading() as connection:
+        if schema.version(connection) != schema.wanted():
+            return None
+    return write_check.fault(db.engine, clock.now())
 
 
 def _strange_keys() -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import text
 
 from app import create_app
 from db import db
@@ -198,7 +199,7 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_installation(fit: Flask) -> Non
     looked = run(fit, "doctor")
 
     assert looked.exit_code == 0
-    assert looked.output.count("ok  ") == 12
+    assert looked.output.count("ok  ") == 13
     assert "FAULT" not in looked.output
 
 
@@ -249,6 +250,27 @@ def test_doctor_tells_of_a_file_that_is_no_database(fit: Flask) -> None:
     file.chmod(0o600)
 
     assert only_fault(fit) == "FAULT  database: can't be read: file is not a database"
+
+
+def test_doctor_really_writes(fit: Flask, rows: Rows) -> None:
+    """A disk takes nothing before the commit, so a write that is undone shows nothing."""
+    before = rows("SELECT ended_at FROM runs WHERE work = 'probe'")
+
+    assert "ok     database takes a write" in run(fit, "doctor").output.splitlines()
+
+    after = rows("SELECT ended_at FROM runs WHERE work = 'probe'")
+    assert (len(before), len(after), before < after) == (1, 1, True)
+
+
+def test_doctor_tells_of_a_database_that_takes_no_write(fit: Flask, snapshot: Snapshot) -> None:
+    before = snapshot()
+    with fit.app_context(), db.engine.begin() as connection:
+        connection.execute(
+            text("CREATE TRIGGER no BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'no'); END")
+        )
+
+    assert only_fault(fit) == "FAULT  database takes a write: no"
+    assert snapshot() == before
 
 
 def test_doctor_tells_of_mail_that_travels_in_the_clear(fit: Flask) -> None:
