@@ -10,6 +10,7 @@ import keys
 from accounts import account_commands, organisation_commands
 from mail import commands as mail_commands
 from operations import backup_command, key_check, making_ready, restore_command, start
+from operations.polite import polite
 
 
 @click.command("init")
@@ -52,4 +53,4 @@ def init_app(app: Flask) -> None:
         organisation_commands.remind_command,
         demo.command,
     ):
-        app.cli.add_command(command)
+        app.cli.add_command(polite(command))

@@ -9,7 +9,7 @@ import clock
 import keys
 from accounts import events
 from db import alembic, db, reading
-from operations import files, key_check, mark, schema, start
+from operations import files, key_check, mark, schema, start, write_check
 from operations.installation_row import Installation
 
 
@@ -35,6 +35,7 @@ def prepare(new_keys: bool = False) -> None:
             raise click.ClickException(str(error)) from None
         _bind(ring, new_keys)
         _mark()
+        write_check.write(db.engine, clock.now())
 
 
 def _upgrade() -> None:
