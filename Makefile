@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 
-.PHONY: run test lint snapshots bench screenshots lock clean
+.PHONY: run test drill lint snapshots bench screenshots lock clean
 
 run: .venv/run.stamp
 	@ONWARD_INSTANCE=$${ONWARD_INSTANCE:-instance/demo} ONWARD_ISSUER=$${ONWARD_ISSUER:-"Onward Demo"} \
@@ -13,6 +13,11 @@ run: .venv/run.stamp
 test: .venv/test.stamp
 	@sh tests/machine.sh
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+# The trials at their full size: kills at 200 random points, a container, 100,000 people. Takes hours.
+drill: .venv/test.stamp
+	@sh tests/machine.sh
+	ONWARD_DRILL=1 $(BIN)/python -m pytest -p tests.sizes -m drill $(TESTS)
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

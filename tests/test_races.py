@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from tests import postgres
 from tests.live import Answer, Browser, Server, at_once, serve
 from tests.person import PASSWORD, app_code, letters_in, text_of
+from tests.sizes import drill
 
 MANY = 20
 TWO_WORKERS = {"GUNICORN_CMD_ARGS": "--workers 2"}
@@ -344,7 +345,7 @@ def test_an_installation_on_this_database_is_healthy(site: Site) -> None:
 
 # Passwords
 
-CLIENTS, RESETS = 8, 10
+CLIENTS, RESETS = drill((8, 10), (32, 50))
 NEW = "a quite different sentence"
 
 
@@ -403,6 +404,7 @@ def looping(site: Site, email: str) -> Iterator[list[Loop]]:
             one.result()
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("has_two_factor", [False, True], ids=["password", "two-factor"])
 def test_nothing_of_the_old_password_outlives_a_reset(site: Site, has_two_factor: bool) -> None:
     """S-005: a sign-in whose hash began before the reset would have lived for a day."""
