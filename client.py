@@ -1,6 +1,8 @@
 """Who asks: the browser, system and address of the request, for mails, lists and the log."""
 
+import ipaddress
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -61,3 +63,22 @@ def address() -> str:
     """Return the address that the request comes from, as configured proxies tell it."""
     told = (request.remote_addr or "") if has_request_context() else ""
     return told if told.isprintable() and len(told) <= bounds.ORIGIN else gettext("unreadable")
+
+
+def network() -> str:
+    """Return the network of that address: all of an IPv4 address, the /64 of an IPv6 one (S-101).
+
+    Whoever has an IPv6 address has 2^64 of them. A port, which some proxies add, is left out.
+    """
+    told = address()
+    with_port = re.fullmatch(r"\[(.*)\](?::\d+)?|([\d.]+):\d+", told)
+    bare = next(filter(None, with_port.groups())) if with_port else told
+    try:
+        found = ipaddress.ip_address(bare)
+    except ValueError:
+        return told
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is None:
+            return str(ipaddress.IPv6Network((int(found), 64), strict=False))
+        found = found.ipv4_mapped
+    return str(found)

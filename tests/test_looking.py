@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import text
 from time_machine import Traveller
 
+import client
 from app import create_app
 from db import db
 from tests.administration import administrator
@@ -83,3 +84,21 @@ def test_only_proxies_of_ours_say_who_asks(
         noted = db.session.scalar(text("SELECT address FROM events ORDER BY id DESC LIMIT 1"))
         db.engine.dispose()
     assert noted == seen
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::1]:4711", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("nowhere", "nowhere"),
+        ("", ""),
+    ],
+)
+def test_the_network_of_an_address(app: Flask, address: str, network: str) -> None:
+    with app.test_request_context(environ_base={"REMOTE_ADDR": address}):
+        assert client.network() == network
