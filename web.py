@@ -56,6 +56,9 @@ HEADERS = {
 STATIC_SECONDS = 365 * 24 * 3600
 """How long a browser may keep a static file: its address changes with its content."""
 
+RETRY_SECONDS = "5"
+"""When to ask again after a 503 that names no other time."""
+
 
 class RowNumber(IntegerConverter):
     """The number of a row in an address, as every database holds it: below 2^31."""
@@ -147,6 +150,8 @@ def _secure(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
     if current_app.config["SESSION_COOKIE_SECURE"]:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    if response.status_code == 503:
+        response.headers.setdefault("Retry-After", RETRY_SECONDS)
     if request.endpoint == "static" and response.status_code in {200, 206, 304}:
         return response
     response.headers["Cache-Control"] = "no-store"

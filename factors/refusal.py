@@ -85,6 +85,7 @@ TEXTS: dict[str, LazyString] = ACT_TEXTS | {
     "password": lazy_gettext("That password does not match."),
     "password_weak": lazy_gettext("%(why)s"),
     "pair": lazy_gettext("That email and password do not match."),
+    "busy": lazy_gettext("We are very busy just now. Wait a few seconds, then try again."),
     "password_wait": lazy_gettext("Too many tries. Wait until %(time)s, then try again."),
 }
 
@@ -110,6 +111,11 @@ class Refusal:
     def is_closed(self) -> bool:
         """Whether no code was read at all."""
         return self.reason in {"locked", "stopped", "browser_stopped"}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether nothing was read for want of a place: what was typed may be right."""
+        return self.reason == "busy"
 
     @property
     def is_clock(self) -> bool:
