@@ -26,6 +26,7 @@ from accounts import (
     challenge,
     first_password,
     gate,
+    hash_queue,
     joining,
     passwords,
     proof,
@@ -132,6 +133,7 @@ def _extend(app: Flask) -> None:
     smtp.mail.init_app(app)
     carrier.init_app(app)
     sso_kept.init_app(app)
+    hash_queue.init_app(app)
     # Templates know the visitor as `me`, looked up only where it is used.
     visitor.login_manager.init_app(app, add_context_processor=False)
     # The order of these is the order in which they run: the gate before CSRF.

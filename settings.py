@@ -108,6 +108,21 @@ SETTINGS = (
     ),
     Setting("PASSWORD_TIME_COST", 2, "argon2id passes (OWASP: 2 with 19 MiB)", 1, 1000),
     Setting("PASSWORD_MEMORY_KIB", 19456, "argon2id memory, KiB", 8, 4 * 1024 * 1024),
+    Setting(
+        "PASSWORD_PLACES",
+        0,
+        "passwords that this machine hashes at once; 0: as many as it has cores",
+        0,
+        1000,
+    ),
+    Setting(
+        "PASSWORD_WAITERS",
+        4,
+        "strangers of one process whose passwords are hashed or wait; at most half of its threads",
+        1,
+        1000,
+    ),
+    Setting("PASSWORD_WAIT", 5, "seconds that a password waits to be hashed", 0, 60),
 )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from flask import request, session
 
 import cookies
-from accounts import password_link, password_tries
+from accounts import password_link
 from accounts.models import Account
 from accounts.visitor import visitor
 from factors import trusted_device
@@ -21,13 +21,10 @@ def known(account_id: int, at: datetime) -> TrustedDevice | None:
     return trusted_device.recognise(account_id, cookies.device_token(request), at)
 
 
-def password_bucket(account: Account, device: TrustedDevice | None, at: datetime) -> str:
-    """Return the bucket in which this browser's wrong passwords for an account count."""
-    return password_tries.bucket(account.email, _own_tries(account, device, at))
+def own_tries(account: Account, device: TrustedDevice | None, at: datetime) -> str:
+    """Name what has tries of its own, or return "" for a stranger.
 
-
-def _own_tries(account: Account, device: TrustedDevice | None, at: datetime) -> str:
-    """Name what has tries of its own: a row, so that copies of a cookie share them.
+    It is a row, so that copies of a cookie share them.
 
     A link comes before the device, in which the person may just have typed wrong
     passwords until there was a wait. Who is signed in needs no link any more.

@@ -7,10 +7,12 @@ from flask import Blueprint, Response, request, url_for
 
 import clock
 import web
-from accounts import new_password, password, proof
+from accounts import new_password, proof
 from accounts.forms import SignInForm
+from accounts.hash_queue import Asker
 from accounts.visitor import me
 from db import db
+from factors.refusal import Refusal
 
 bp = Blueprint("first_password", __name__)
 
@@ -34,8 +36,12 @@ def submit() -> Response:
     typed = SignInForm.posted().password.data or ""
     if refusal := new_password.strength(typed):
         return web.render("accounts/first_password.html", 422, refusal=refusal)
+    asker = Asker.of(f"account {found.account.id}")
     db.session.rollback()  # no transaction is open while it is hashed
-    hashed = password.hashed(typed)
+    hashed = new_password.hashed(typed, asker)
+    if isinstance(hashed, Refusal):
+        status = proof.status_of(hashed)
+        return web.render("accounts/first_password.html", status, refusal=hashed)
     if not new_password.set_first(found, hashed, clock.now()):
         db.session.rollback()
         return web.go(url_for("first_password.show"))  # which tells that there is one

@@ -14,12 +14,14 @@ from accounts import (
     browser,
     events,
     gate,
+    hash_queue,
     link_limits,
     notices,
     password,
     password_link,
     password_tries,
 )
+from accounts.hash_queue import Asker
 from accounts.models import Account
 from accounts.password_link import PasswordLink, Purpose
 from accounts.sign_in import end_all, end_others
@@ -57,6 +59,12 @@ def mail_link(address: str, base_url: str, at: datetime) -> None:
     ends_at = at + password_link.LIFE
     events.record("password link mailed", account.id, at)
     notices.to_primary(account, messages.password_reset(account.name, link, ends_at, at), at)
+
+
+def hashed(secret: str, asker: Asker) -> str | Refusal:
+    """Return the hash of a new password, or why not now. The caller has ended its transaction."""
+    with hash_queue.place(asker) as busy:
+        return busy or password.hashed(secret)
 
 
 def strength(secret: str) -> Refusal | None:

@@ -5,8 +5,9 @@ from flask import Blueprint, Response, current_app, session, url_for
 import addresses
 import clock
 import web
-from accounts import new_password, password, password_link
+from accounts import new_password, password_link
 from accounts.forms import PasswordForm, SignInForm
+from accounts.hash_queue import Asker
 from accounts.password_link import OPENED, Purpose
 from accounts.proof import by_password, status_of
 from accounts.visitor import me
@@ -68,13 +69,17 @@ def new() -> Response:
 @bp.post("/signin/new-password")
 def choose() -> Response:
     """Take the new password. It signs nobody in (S-174)."""
-    if password_link.opened(session.get(OPENED), clock.now()) is None:
+    link = password_link.opened(session.get(OPENED), clock.now())
+    if link is None:
         return web.render("accounts/link_dead.html", 410, purpose="reset")
     secret = PasswordForm.posted().new.data or ""
     if refusal := new_password.strength(secret):
         return web.render("accounts/new_password.html", 422, refusal=refusal)
+    asker = Asker.of(f"link {link.id}")
     db.session.rollback()  # nothing is held while the password is hashed
-    hashed = password.hashed(secret)
+    hashed = new_password.hashed(secret, asker)
+    if isinstance(hashed, Refusal):
+        return web.render("accounts/new_password.html", status_of(hashed), refusal=hashed)
     at = clock.now()
     # Kept: the browser that opened the link has tries of its own for a while (browser.py).
     link = password_link.opened(session.get(OPENED), at)
@@ -100,12 +105,14 @@ def change() -> Response:
         return _change_page({"new": weak}, 422)
     if refusal := by_password(found, form.old.data or "", at):
         db.session.commit()
-        return _change_page({"old": refusal}, status_of(refusal))
+        return _change_page({"" if refusal.is_busy else "old": refusal}, status_of(refusal))
     if secret == form.old.data:
         db.session.commit()
         return _change_page({"new": Refusal("password_same")}, 422)
     db.session.commit()
-    hashed = password.hashed(secret)
+    hashed = new_password.hashed(secret, Asker.of(f"account {found.account.id}"))
+    if isinstance(hashed, Refusal):
+        return _change_page({"": hashed}, status_of(hashed))
     new_password.change(found, hashed, clock.now())
     db.session.commit()
     return web.go(url_for("security.show"))

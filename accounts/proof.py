@@ -81,7 +81,9 @@ def passed(found: Visitor, at: datetime) -> Response:
 
 
 def status_of(refusal: Refusal) -> int:
-    """Return the status of a page that refuses: 429 while nothing is read."""
+    """Return the status of a page that refuses: 429 while nothing is read, 503 if we are busy."""
+    if refusal.is_busy:
+        return 503
     waits = refusal.is_closed or refusal.reason in {"locked_proof", "password_wait"}
     return 429 if waits else 422
 
@@ -121,7 +123,8 @@ def by_password(found: Visitor, secret: str, at: datetime) -> Refusal | None:
     if wait := typed.waiting(at):
         return wait
     db.session.commit()
-    typed.verify(secret)
+    if busy := typed.verify(secret):
+        return busy
     gate.check_again(found, at)
     settled = typed.settle(at, clear=False)
     if not isinstance(settled, Refusal):

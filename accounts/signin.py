@@ -9,7 +9,7 @@ import addresses
 import clock
 import cookies
 import web
-from accounts import entering, events, identity, sso_provider, visitor
+from accounts import entering, events, identity, proof, sso_provider, visitor
 from accounts.forms import SignInForm
 from accounts.models import Account
 from accounts.sso_trip import Trip
@@ -33,8 +33,7 @@ def submit() -> Response:
     form, at = SignInForm.posted(), clock.now()
     outcome = sign_in(form.email.data or "", form.password.data or "", at)
     if isinstance(outcome, Refusal):
-        waits = outcome.is_closed or outcome.reason == "password_wait"
-        return page(outcome, form.email.data or "", 429 if waits else 422)
+        return page(outcome, form.email.data or "", proof.status_of(outcome))
     return let_in(outcome, at)
 
 
@@ -80,7 +79,8 @@ def sign_in(address: str, secret: str, at: datetime, trip: Trip | None = None) -
     if wait := typed.waiting(at):
         return wait
     db.session.rollback()
-    typed.verify(secret)
+    if busy := typed.verify(secret):
+        return busy
     account = typed.settle(at, clear=True)
     if isinstance(account, Refusal):
         events.record("sign-in", typed.account_id, at, result="refused")

@@ -105,9 +105,8 @@ def submit_tie() -> Response:
     typed = SignInForm.posted().password.data or ""
     outcome = signin.sign_in(account.email, typed, at, trip)
     if isinstance(outcome, Refusal):
-        waits = outcome.is_closed or outcome.reason == "password_wait"
         shown = Refusal("password") if outcome.reason == "pair" else outcome
-        return _tie_page(trip, shown, 429 if waits else 422)
+        return _tie_page(trip, shown, proof.status_of(shown))
     return signin.let_in(outcome, clock.now())
 
 

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import update
 
-from accounts import browser, password, password_kinds, password_tries
+from accounts import browser, hash_queue, password, password_kinds, password_tries
+from accounts.hash_queue import Asker
 from accounts.models import Account
 from db import db
 from factors.refusal import Refusal
@@ -28,6 +29,7 @@ class TypedPassword:
     bucket: str
     """The name of the bucket in which the wrong ones of this browser are counted."""
     kinds: frozenset[str]
+    asker: Asker
     is_right: bool = False
     rehashed: str | None = field(default=None, repr=False)
 
@@ -36,15 +38,17 @@ class TypedPassword:
         """Begin; `account` is None where nobody has the address (S-152)."""
         kinds = password_kinds.present(at)
         if account is None:
-            return cls(None, None, 0, None, password_tries.bucket(address), kinds)
+            return cls(None, None, 0, None, password_tries.bucket(address), kinds, Asker.of())
         device = browser.known(account.id, at)
+        own = browser.own_tries(account, device, at)
         return cls(
             account.id,
             account.password_hash if account.disabled_at is None else None,
             account.password_version,
             device.id if device is not None else None,
-            browser.password_bucket(account, device, at),
+            password_tries.bucket(account.email, own),
             kinds,
+            Asker.of(f"account {account.id} {own}" if own else ""),
         )
 
     def waiting(self, at: datetime) -> Refusal | None:
@@ -52,11 +56,18 @@ class TypedPassword:
         tries = password_tries.of_bucket(self.bucket)
         return tries.refusal(at) if tries is not None else None
 
-    def verify(self, secret: str) -> None:
-        """Compute the hashes. The caller has ended its transaction before."""
-        self.is_right = password.matches(self.stored, secret, self.kinds)
-        if self.stored is not None and self.is_right and password.is_outdated(self.stored):
-            self.rehashed = password.hashed(secret)
+    def verify(self, secret: str) -> Refusal | None:
+        """Compute the hashes, or say that there is no place for it now.
+
+        The caller has ended its transaction before. Nothing was read then, so nothing counts.
+        """
+        with hash_queue.place(self.asker) as busy:
+            if busy:
+                return busy
+            self.is_right = password.matches(self.stored, secret, self.kinds)
+            if self.stored is not None and self.is_right and password.is_outdated(self.stored):
+                self.rehashed = password.hashed(secret)
+            return None
 
     def settle(self, at: datetime, *, clear: bool) -> Account | Refusal:
         """Return the account, locked, whose password this is now; a wrong one is counted.

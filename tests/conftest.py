@@ -26,8 +26,11 @@ from tests.person import PASSWORD, Client, Person
 
 NOON = datetime.datetime(2031, 5, 6, 12, tzinfo=datetime.UTC)
 """When the clock of `noon` stands still."""
-CHEAP = {"PASSWORD_MEMORY_KIB": 8, "PASSWORD_TIME_COST": 1}
-"""A password hash that costs nothing: what is tested is never the hash's slowness."""
+CHEAP = {"PASSWORD_MEMORY_KIB": 8, "PASSWORD_TIME_COST": 1, "PASSWORD_PLACES": 16}
+"""A password hash that costs nothing: what is tested is never the hash's slowness.
+
+With places enough that one may wait for another (meanwhile.py), on any machine.
+"""
 FIT = {"PASSWORD_MEMORY_KIB": 19456, "PASSWORD_TIME_COST": 2}
 """One that the doctor is content with."""
 
