@@ -73,14 +73,19 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
     last: Answer = Answer(0, "", "", {})
 
-    def send(self, method: str, path: str, **fields: str) -> Answer:
-        """Send one request with the present cookies; keep nothing of the answer."""
+    def send(self, method: str, path: str, *, _forwarded: str = "", **fields: str) -> Answer:
+        """Send one request with the present cookies; keep nothing of the answer.
+
+        `_forwarded` is the address for which a proxy would have sent it.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
         if method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             if path.startswith("/setup"):
                 headers["HX-Request"] = "true"
+        if _forwarded:
+            headers["X-Forwarded-For"] = _forwarded
         connection.request(method, path, urlencode(fields) if fields else None, headers)
         response = connection.getresponse()
         jar: SimpleCookie = SimpleCookie()
@@ -163,6 +168,9 @@ def serve(
             "ONWARD_BASE_URL": f"http://127.0.0.1:{port}",
             "ONWARD_PASSWORD_MEMORY_KIB": "8",
             "ONWARD_PASSWORD_TIME_COST": "1",
+            # Requests are to meet behind the hash, not to wait before it.
+            "ONWARD_PASSWORD_PLACES": str(2 * THREADS),
+            "ONWARD_PASSWORD_WAITERS": str(2 * THREADS),
         }
         | settings
     )
