@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 import clock
 import keys
+import settings
 import web_address
 from accounts import upkeep
 from db import db, reading
@@ -24,6 +25,7 @@ def findings() -> list[Finding]:
     """Return what `doctor` looks at."""
     folder = key_check.folder()
     return [
+        _settings(),
         _keys(folder),
         _privacy(folder),
         ("files are private", files.mending(Path(current_app.instance_path))),
@@ -48,6 +50,14 @@ def _told(look: Callable[[], str | None]) -> str | None:
         return None
     finally:
         db.session.rollback()
+
+
+def _settings() -> Finding:
+    try:
+        settings.check(current_app.config)
+    except settings.SettingError as error:
+        return "settings", str(error)
+    return "settings", None
 
 
 def _keys(folder: Path) -> Finding:

@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import providers
-from web_address import is_loopback
+import setting_names
+import setting_rules
 
 Value = str | int | bool
 MOST_DIGITS = 18
 """Digits of a number that are read."""
-LONGEST_ISSUER = 100
-"""Characters of the product's name: a QR code holds it twice."""
+ON = ("1", "true", "yes", "on")
+OFF = ("0", "false", "no", "off", "")
 
 
 class SettingError(RuntimeError):
@@ -42,23 +42,34 @@ class Setting:
     def read(self, raw: object) -> Value:
         """Return `raw` as the type of the default; raise SettingError if it isn't one."""
         if isinstance(self.default, bool):
-            return str(raw).strip().lower() in {"1", "true", "yes", "on"}
+            word = str(raw).strip().lower()
+            if word not in {*ON, *OFF}:
+                raise SettingError(self.wanted)
+            return word in ON
         if isinstance(self.default, int):
             written = str(raw).strip()
             if not written.isascii() or not written.isdigit() or len(written) > MOST_DIGITS:
                 raise SettingError(self.wanted)
             return int(written)
-        return str(raw)
+        if not isinstance(raw, str):
+            raise SettingError(self.wanted)
+        return raw
 
     @property
     def wanted(self) -> str:
-        """The sentence about a number that can't be used."""
+        """The sentence about a value that can't be used."""
+        if isinstance(self.default, bool):
+            return f"ONWARD_{self.name} must be one of {', '.join(ON)}, {', '.join(OFF[:-1])}."
+        if isinstance(self.default, str):
+            return f"ONWARD_{self.name} must be text."
         return f"ONWARD_{self.name} must be a whole number from {self.least} to {self.most}."
 
     def raise_unfit(self, value: object) -> None:
-        """Raise SettingError for a number out of bounds, wherever it came from."""
-        is_number = isinstance(self.default, int) and not isinstance(self.default, bool)
-        if is_number and not (type(value) is int and self.least <= value <= self.most):
+        """Raise SettingError for another type or a number out of bounds, wherever it came from."""
+        fits = type(value) is type(self.default)
+        if fits and type(value) is int:
+            fits = self.least <= value <= self.most
+        if not fits:
             raise SettingError(self.wanted)
 
 
@@ -129,14 +140,12 @@ SETTINGS = (
 def load(instance: Path, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return every setting by name, from environment, onward.toml and defaults.
 
-    Raises SettingError for a value that can't be used.
+    Raises SettingError for a value that can't be used, and for a name that is not a setting.
     """
     environ = os.environ if environ is None else environ
-    file = instance / "onward.toml"
-    try:
-        stored = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
-    except ValueError as error:
-        raise SettingError(f"{file.name} can't be read: {error}") from None
+    stored = _stored(instance / "onward.toml")
+    if sentence := setting_names.unknown((one.name for one in SETTINGS), environ, stored):
+        raise SettingError(sentence)
     try:
         values: dict[str, Any] = {"PROVIDERS": providers.read(stored, environ)}
     except providers.ProviderError as error:
@@ -147,35 +156,19 @@ def load(instance: Path, environ: Mapping[str, str] | None = None) -> dict[str, 
     return values
 
 
+def _stored(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    except (ValueError, OSError) as error:
+        raise SettingError(f"{file.name} can't be read: {error}") from None
+
+
 def check(values: Mapping[str, object]) -> None:
-    """Raise SettingError if the settings contradict themselves or the standards."""
+    """Raise SettingError if a setting is not what it must be, or they contradict each other.
+
+    The start and `doctor` both call this.
+    """
     for setting in SETTINGS:
         setting.raise_unfit(values.get(setting.name, setting.default))
-    base = _split(str(values["BASE_URL"]))
-    if base is None or base.scheme not in {"http", "https"} or base.path.strip("/"):
-        raise SettingError(
-            "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path."
-        )
-    if not base.netloc.isascii():
-        # Browsers send Host in the ASCII form, and headers of a mail hold no other.
-        raise SettingError("ONWARD_BASE_URL must be in ASCII: write ü and the like as xn--….")
-    if base.scheme == "http" and not is_loopback(str(values["BASE_URL"])):
-        raise SettingError("ONWARD_BASE_URL must begin with https:// unless it is this machine.")
-    if ":" in str(values["ISSUER"]) or not str(values["ISSUER"]).strip():
-        # Key URI Format: the label is "issuer:account", so a colon would split it wrongly (S-022).
-        raise SettingError("ONWARD_ISSUER must not be empty and must not hold a colon.")
-    if len(str(values["ISSUER"])) > LONGEST_ISSUER:
-        raise SettingError(f"ONWARD_ISSUER must have at most {LONGEST_ISSUER} characters.")
-    for name in ("ISSUER", "MAIL_DEFAULT_SENDER", "MAIL_REPLY_TO"):
-        # Both become headers of a mail, where a line break begins the next one (S-080).
-        if not str(values.get(name, "")).isprintable():
-            raise SettingError(f"ONWARD_{name} must be one line of plain text.")
-
-
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of an address that has a host, and a port that exists, or None."""
-    try:
-        parts = urlsplit(url)
-        return parts if parts.hostname and parts.port != 0 else None
-    except ValueError:
-        return None
+    if sentence := setting_rules.told(values):
+        raise SettingError(sentence)

@@ -199,7 +199,7 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_installation(fit: Flask) -> Non
     looked = run(fit, "doctor")
 
     assert looked.exit_code == 0
-    assert looked.output.count("ok  ") == 13
+    assert looked.output.count("ok  ") == 14
     assert "FAULT" not in looked.output
 
 
@@ -217,6 +217,21 @@ def only_fault(app: Flask) -> str:
     faults = [line for line in looked.output.splitlines() if line.startswith("FAULT")]
     assert len(faults) == 1, looked.output
     return faults[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PROXY_HOPS", 101, "ONWARD_PROXY_HOPS must be a whole number from 0 to 100."),
+        ("MAIL_PORT", 0, "ONWARD_MAIL_PORT must be a whole number from 1 to 65535."),
+        ("ISSUER", "a:b", "ONWARD_ISSUER must not be empty and must not hold a colon."),
+    ],
+)
+def test_doctor_checks_the_settings_that_the_start_checks(
+    fit: Flask, name: str, value: object, said: str
+) -> None:
+    fit.config[name] = value
+    assert only_fault(fit) == f"FAULT  settings: {said}"
 
 
 def test_doctor_tells_of_a_missing_key(fit: Flask) -> None:

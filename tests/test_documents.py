@@ -146,3 +146,22 @@ def test_every_setting_stands_in_the_readme_with_its_default() -> None:
             wanted = {"off" if setting.default is False else str(setting.default)}
         assert (setting.name, bool(values & wanted)) == (setting.name, True)
     assert set(told) == {setting.name for setting in SETTINGS} | {"INSTANCE", "PROVIDERS"}
+
+
+def test_the_readme_lists_every_setting_and_no_other() -> None:
+    """A setting that is not listed is not found, and one that is not read ends the start."""
+    table = (ROOT / "README.md").read_text("utf-8").split("| setting (`ONWARD_…`)")[1]
+    cells = [row.split("|")[1] for row in table.split("\n\n")[0].splitlines()[2:]]
+    listed = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+    assert sorted(listed) == sorted([*ARGON, "INSTANCE", "PROVIDERS"])
+
+
+def test_the_readme_shows_the_defaults_of_numbers() -> None:
+    table = (ROOT / "README.md").read_text("utf-8").split("| setting (`ONWARD_…`)")[1]
+    for row in table.split("\n\n")[0].splitlines()[2:]:
+        names, default = re.findall(r"`(\w+)`", row.split("|")[1]), row.split("|")[2]
+        numbers = [ARGON[name] for name in names if type(ARGON.get(name)) is int]
+        assert [int(n) for n in re.findall(r"\b\d+\b", default.replace("127.0.0.1:5000", ""))] == (
+            numbers
+        ), row

@@ -18,7 +18,9 @@ FLOORS: dict[str, set[str]] = {
     "addresses": set(),
     "web_address": set(),
     "providers": {"web_address"},
-    "settings": {"providers", "web_address"},
+    "setting_names": set(),
+    "setting_rules": {"web_address"},
+    "settings": {"providers", "setting_names", "setting_rules"},
     "keys": set(),
     "db": set(),
     "runs": {"db"},
@@ -29,7 +31,16 @@ FLOORS: dict[str, set[str]] = {
     "client": {"bounds"},
     "cookies": {"keys"},
     "serving": {"keys", "web_address", "db", "operations"},
-    "installation": {"keys", "web_address", "db", "clock", "mail", "accounts", "operations"},
+    "installation": {
+        "keys",
+        "settings",
+        "web_address",
+        "db",
+        "clock",
+        "mail",
+        "accounts",
+        "operations",
+    },
 }
 """What each single file on the ground floor may import of ours."""
 UPSTAIRS = {"app", "commands", "demo", "installation", "serving", "sweeper"}

@@ -82,6 +82,11 @@ WAITERS = "ONWARD_MAIL_WAITERS must be a whole number from 1 to 1000."
 HOPS = "ONWARD_PROXY_HOPS must be a whole number from 0 to 100."
 PASSES = "ONWARD_PASSWORD_TIME_COST must be a whole number from 1 to 1000."
 MEMORY = "ONWARD_PASSWORD_MEMORY_KIB must be a whole number from 8 to 4194304."
+SWITCH = "ONWARD_MAIL_USE_TLS must be one of 1, true, yes, on, 0, false, no, off."
+BOTH = "Set ONWARD_MAIL_USE_TLS or ONWARD_MAIL_USE_SSL, not both."
+HOST = "ONWARD_MAIL_SERVER must be a host alone; its port is ONWARD_MAIL_PORT."
+SENDER = "ONWARD_MAIL_DEFAULT_SENDER must hold an address, like Example <sign-in@example.org>."
+DATABASE = "ONWARD_DATABASE_URL must be like postgresql://user@host/database."
 BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path."
 
 
@@ -99,6 +104,19 @@ BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path
         *(("ONWARD_PROXY_HOPS", value, HOPS) for value in ("", "1.5", "-1", "101")),
         *(("ONWARD_PASSWORD_TIME_COST", value, PASSES) for value in ("0", str(2**64))),
         *(("ONWARD_PASSWORD_MEMORY_KIB", value, MEMORY) for value in ("7", "4194305")),
+        *(("ONWARD_MAIL_USE_TLS", value, SWITCH) for value in ("ture", "2", "on off", "-")),
+        *(
+            ("ONWARD_MAIL_SERVER", value, HOST)
+            for value in ("smtp.example.org:587", "smtp://smtp.example.org", "me@here", "a b", "[")
+        ),
+        *(
+            ("ONWARD_MAIL_DEFAULT_SENDER", value, SENDER)
+            for value in ("", "Onward", "Onward <onward>", "@example.org")
+        ),
+        *(
+            ("ONWARD_DATABASE_URL", value, DATABASE)
+            for value in ("onward", "mysql://here/onward", "postgresql://here:port/onward")
+        ),
         ("ONWARD_BASE_URL", "http://127.0.0.1:99999", BASE),
         ("ONWARD_BASE_URL", "http://[::1", BASE),
         ("ONWARD_BASE_URL", "sign-in.example.org", BASE),
@@ -139,6 +157,93 @@ def test_a_setting_that_cannot_be_used_ends_the_program_with_a_sentence(
 
     assert ended.value.code == 3
     assert capsys.readouterr().err == sentence + "\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "sentence"),
+    [
+        (
+            "ONWARD_MAIL_SERVR",
+            "ONWARD_MAIL_SERVR is not a setting. Do you mean ONWARD_MAIL_SERVER?",
+        ),
+        ("ONWARD_PROXY_HOP", "ONWARD_PROXY_HOP is not a setting. Do you mean ONWARD_PROXY_HOPS?"),
+        ("ONWARD_INSTANZ", "ONWARD_INSTANZ is not a setting. Do you mean ONWARD_INSTANCE?"),
+        ("ONWARD_KEY_PEPER", "ONWARD_KEY_PEPER is not a setting."),
+        ("ONWARD_ZZZ", "ONWARD_ZZZ is not a setting."),
+    ],
+)
+def test_a_variable_that_is_not_a_setting_ends_the_program_with_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    sentence: str,
+) -> None:
+    """A misspelt one was passed over, and its default counted."""
+    monkeypatch.setenv(variable, "1")
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(tmp_path)})
+
+    assert ended.value.code == 3
+    assert capsys.readouterr().err == sentence + "\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            'mail_servr = "x"',
+            "mail_servr in onward.toml is not a setting. Do you mean mail_server?",
+        ),
+        ('ISSUER = "x"', "ISSUER in onward.toml is not a setting. Do you mean issuer?"),
+        ("[provider]", "provider in onward.toml is not a setting. Do you mean providers?"),
+        ("[zzz]", "zzz in onward.toml is not a setting."),
+        ("issuer = 5", "ONWARD_ISSUER must be text."),
+        ("mail_port = true", PORT),
+        ("mail_port = 25.0", PORT),
+        ("mail_use_tls = 2", SWITCH),
+        ("mail_use_tls = true\nmail_use_ssl = true", BOTH),
+    ],
+)
+def test_a_line_of_the_file_that_cannot_be_meant_ends_the_program_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, sentence: str
+) -> None:
+    (tmp_path / "onward.toml").write_text(line + "\n")
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(tmp_path)})
+
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith(sentence + "\n")
+
+
+def test_a_misspelt_setting_ends_every_command(instance: Path) -> None:
+    ended = run("flask", "--app", "app", "doctor", instance=instance, ONWARD_MAIL_USE_TSL="1")
+
+    assert ended.returncode == 3
+    assert ended.stderr == (
+        "ONWARD_MAIL_USE_TSL is not a setting. Do you mean ONWARD_MAIL_USE_TLS?\n"
+    )
+    assert ended.stdout == ""
+
+
+def test_keys_secrets_and_what_make_sets_are_known(tmp_path: Path) -> None:
+    known = ("ONWARD_KEY_SEAL", "ONWARD_KEY_SEAL_2", "ONWARD_DEVELOPMENT", "ONWARD_SSO_EXAMPLE")
+    (tmp_path / "onward.toml").write_text("issuer = 'File'\n")
+
+    assert load(tmp_path, **dict.fromkeys(known, "1"), HOME="/")["ISSUER"] == "File"
+
+
+def test_a_settings_file_that_nobody_can_read_ends_the_program_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "onward.toml").write_bytes(b"issuer = '\xff'\n")
+
+    with pytest.raises(SystemExit):
+        create_app({"INSTANCE": str(tmp_path)})
+
+    assert capsys.readouterr().err.startswith("onward.toml can't be read: ")
 
 
 def test_a_settings_file_that_is_no_toml_ends_the_program_with_a_sentence(
