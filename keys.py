@@ -1,32 +1,34 @@
 """The key ring: seals secrets, peppers codes, and derives every other key.
 
-Three keys of 256 bits, never in the database (S-161), from files in
-`instance/keys/` or from the environment (ONWARD_KEY_SEAL, ONWARD_KEY_PEPPER,
-ONWARD_KEY_SIGNING, each 64 hexadecimal digits).
+Three purposes with a key of 256 bits each, or several by number: made is with the newest,
+opened and verified with each (S-162). Never in the database (S-161): see key_files.py.
 """
 
 import hmac
-import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
+from time import monotonic, time_ns
+from typing import NamedTuple, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Flask, current_app
 
-NAMES = ("seal-1", "pepper", "signing")
-KEY_BYTES = 32
+import key_files
+from key_files import KEY_BYTES, NAMES, PURPOSES, KeysMissing, make, missing
+
+__all__ = ["KEY_BYTES", "NAMES", "PURPOSES", "KeysMissing", "make", "missing"]
 NONCE_BYTES = 12
 PRINT_DIGITS = 16
 """Hexadecimal digits of a fingerprint."""
-
-
-class KeysMissing(RuntimeError):
-    """A key is missing or short; the text says which and what to do."""
+RING, LOOK = "onward-keys", "onward-keys-look"
+AGAIN = 60
+"""Seconds after which the folder is read again although it looks the same."""
+SETTLED = 10**9
+"""Nanoseconds: a folder that changed less than that ago may change again within one tick."""
 
 
 class SealBroken(RuntimeError):
@@ -36,26 +38,41 @@ class SealBroken(RuntimeError):
 class KeyRing:
     """The keys of one installation, held only in memory."""
 
-    def __init__(self, keys: Mapping[str, bytes]) -> None:
-        self._sealers = {n[5:]: AESGCM(k) for n, k in keys.items() if n.startswith("seal-")}
-        self._newest = max(self._sealers, key=int)
-        self._pepper = keys["pepper"]
-        self._signing = keys["signing"]
+    def __init__(self, keys: Mapping[str, bytes], retired: Mapping[str, bytes] | None = None):
+        """`retired` keys open what they sealed once; nothing is made with them."""
+        self._keys: dict[str, dict[int, bytes]] = {purpose: {} for purpose in PURPOSES}
+        for name, key in keys.items():
+            purpose, number = key_files.parts(name)
+            self._keys[purpose][number] = key
+        self._newest = {purpose: max(held) for purpose, held in self._keys.items()}
         self.prints = {name: _print(key) for name, key in keys.items()}
         """What a database remembers its keys by; tells nothing of them."""
-        self._derived: dict[str, bytes] = {}
+        self.retired_prints = {name: _print(key) for name, key in (retired or {}).items()}
+        for name, key in (retired or {}).items():
+            purpose, number = key_files.parts(name)
+            self._keys[purpose].setdefault(number, key)
+        self._sealers = {str(n): AESGCM(key) for n, key in self._keys["seal"].items()}
+        self._derived: dict[tuple[str, int], bytes] = {}
 
     def __repr__(self) -> str:
-        return f"<KeyRing seal-{self._newest}>"
+        return f"<KeyRing seal-{self.newest('seal')}>"
+
+    def newest(self, purpose: str) -> int:
+        """Return the number of the key that makes."""
+        return self._newest[purpose]
+
+    def numbers(self, purpose: str) -> list[int]:
+        """Return the numbers of all keys of a purpose, the newest first."""
+        return sorted(self._keys[purpose], reverse=True)
 
     def seal(self, plain: bytes, place: tuple[str, ...]) -> str:
         """Return `plain` encrypted and bound to its place and key (S-160).
 
         A place is the column, the row's random id and its owner: `SealedModel` composes it.
         """
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._sealers[self._newest].encrypt(nonce, plain, _bound(place, self._newest))
-        return f"{self._newest}:{urlsafe_b64encode(nonce + sealed).decode('ascii')}"
+        nonce, key_id = secrets.token_bytes(NONCE_BYTES), str(self.newest("seal"))
+        sealed = self._sealers[key_id].encrypt(nonce, plain, _bound(place, key_id))
+        return f"{key_id}:{urlsafe_b64encode(nonce + sealed).decode('ascii')}"
 
     def unseal(self, sealed: str, place: tuple[str, ...]) -> bytes:
         """Return what was sealed for this place. Raises SealBroken if it was not."""
@@ -67,19 +84,42 @@ class KeyRing:
         except (KeyError, ValueError, InvalidTag):
             raise SealBroken(f"{place[0]} does not open") from None
 
-    def pepper(self, *parts: bytes) -> bytes:
-        """Return a digest that can't be guessed with the database alone (S-061)."""
-        return hmac.digest(self._pepper, _framed(parts), "sha256")
+    def pepper(self, *parts: bytes, number: int | None = None) -> bytes:
+        """Return a digest that can't be guessed with the database alone (S-061).
 
-    def derive(self, purpose: str) -> bytes:
-        """Return the 256-bit key that serves this purpose and no other (S-121)."""
-        if purpose not in self._derived:
-            self._derived[purpose] = hmac.digest(self._signing, purpose.encode(), "sha256")
-        return self._derived[purpose]
+        Under the newest key, or the one of that number. Raises SealBroken if there is none.
+        """
+        key = self._keys["pepper"].get(number or self.newest("pepper"))
+        if key is None:
+            raise SealBroken(f"the key {key_files.name_of('pepper', number or 1)} is unknown")
+        return hmac.digest(key, _framed(parts), "sha256")
 
-    def mac(self, purpose: str, *parts: bytes) -> bytes:
+    def peppers(self, *parts: bytes) -> list[bytes]:
+        """Return the digests under every key, the newest first."""
+        return [self.pepper(*parts, number=number) for number in self.numbers("pepper")]
+
+    def derive(self, purpose: str, number: int | None = None) -> bytes:
+        """Return the 256-bit key that serves this purpose and no other (S-121).
+
+        Of the newest signing key, or of the one with that number.
+        """
+        which = purpose, number or self.newest("signing")
+        if which not in self._derived:
+            signing = self._keys["signing"][which[1]]
+            self._derived[which] = hmac.digest(signing, purpose.encode(), "sha256")
+        return self._derived[which]
+
+    def derived(self, purpose: str) -> list[bytes]:
+        """Return the keys of a purpose as itsdangerous wants them: the last one signs."""
+        return [self.derive(purpose, number) for number in reversed(self.numbers("signing"))]
+
+    def mac(self, purpose: str, *parts: bytes, number: int | None = None) -> bytes:
         """Return a digest of `parts` under the key of `purpose`."""
-        return hmac.digest(self.derive(purpose), _framed(parts), "sha256")
+        return hmac.digest(self.derive(purpose, number), _framed(parts), "sha256")
+
+    def macs(self, purpose: str, *parts: bytes) -> list[bytes]:
+        """Return the digests under every key, the newest first: one of them was made here."""
+        return [self.mac(purpose, *parts, number=number) for number in self.numbers("signing")]
 
 
 def _print(key: bytes) -> str:
@@ -106,68 +146,31 @@ def token_hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def load(folder: Path, environ: Mapping[str, str] | None = None) -> KeyRing:
-    """Return the key ring from the environment or `folder`; raise KeysMissing."""
-    return KeyRing({name: _stored(name, folder, environ) for name in NAMES})
+def load(folder: Path, environ: Mapping[str, str] | None = None, *, old: bool = False) -> KeyRing:
+    """Return the key ring from the environment or `folder`; raise KeysMissing.
 
-
-def missing(folder: Path, environ: Mapping[str, str] | None = None) -> list[str]:
-    """Return the names of the keys that are missing or can't be used."""
-    return [name for name in NAMES if not _is_usable(name, folder, environ)]
-
-
-def _is_usable(name: str, folder: Path, environ: Mapping[str, str] | None) -> bool:
-    try:
-        _stored(name, folder, environ)
-    except KeysMissing:
-        return False
-    return True
+    With `old` it also opens what retired keys sealed.
+    """
+    aside = key_files.retired(folder) if old else {}
+    return KeyRing(key_files.stored(folder, environ), aside)
 
 
 def seal_keys(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, bytes]:
-    """Return the keys that seal, by their numbers; raise KeysMissing.
+    """Return the keys that seal, by their numbers, retired ones too; raise KeysMissing.
 
     Migrations that seal anew call this, and a landed migration is never edited.
     """
-    sealing = [name for name in NAMES if name.startswith("seal-")]
-    return {name[5:]: _stored(name, folder, environ) for name in sealing}
+    every = key_files.retired(folder) | key_files.stored(folder, environ)
+    named = {key_files.parts(name): key for name, key in every.items()}
+    return {str(number): key for (purpose, number), key in named.items() if purpose == "seal"}
 
 
-def _stored(name: str, folder: Path, environ: Mapping[str, str] | None) -> bytes:
-    environ = os.environ if environ is None else environ
-    variable = f"ONWARD_KEY_{name.partition('-')[0].upper()}"
-    file = folder / f"{name}.key"
-    stored = file.read_text("ascii", "replace") if file.is_file() else ""
-    return _parse(name, environ.get(variable) or stored)
+class Look(NamedTuple):
+    """One look at the folder of keys."""
 
-
-def _parse(name: str, text: str) -> bytes:
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        key = b""
-    if len(key) < KEY_BYTES:
-        raise KeysMissing(
-            f"The key {name!r} is missing, short or not hexadecimal. "
-            "Restore the folder of keys from your backup. "
-            "Only for a new installation: flask --app app init makes new ones."
-        )
-    return key
-
-
-def make(folder: Path, names: Iterable[str] = NAMES) -> list[str]:
-    """Make those keys that `folder` lacks, readable by their owner only; return their names."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = []
-    for name in names:
-        try:
-            handle = os.open(folder / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            continue
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        made.append(name)
-    return made
+    changed: int
+    """When the folder changed last, in nanoseconds; 0: it may still be changing."""
+    at: float
 
 
 def ring() -> KeyRing:
@@ -176,7 +179,60 @@ def ring() -> KeyRing:
 
 
 def ring_of(app: Flask) -> KeyRing:
-    """Return the key ring of `app`, loaded at its first use."""
-    if "onward-keys" not in app.extensions:
-        app.extensions["onward-keys"] = load(Path(app.instance_path) / "keys")
-    return cast(KeyRing, app.extensions["onward-keys"])
+    """Return the key ring of `app`, read at its first use and whenever the folder changes.
+
+    So a request that follows an answer made with a newer key knows that key, too.
+    """
+    if RING not in app.extensions:
+        return _read(app)
+    last: Look | None = app.extensions.get(LOOK)
+    if last is not None and _is_over(last, app):
+        return anew(app)
+    return cast(KeyRing, app.extensions[RING])
+
+
+def ring_with(purpose: str, number: str) -> KeyRing:
+    """Return the ring that has a key; if none of them is known, after one more look."""
+    held = ring()
+    is_unknown = number.isdecimal() and int(number) not in held.numbers(purpose)
+    return anew(current_app) if is_unknown and LOOK in current_app.extensions else held
+
+
+def anew(app: Flask) -> KeyRing:
+    """Read the folder; while it can't be used the ring that is held goes on."""
+    try:
+        return _read(app)
+    except KeysMissing as error:
+        app.logger.error("the keys can't be read anew: %s", error)
+        return cast(KeyRing, app.extensions[RING])
+
+
+def hold(app: Flask, held: KeyRing) -> None:
+    """Let `app` use this ring and none from its folder."""
+    app.extensions[RING] = held
+    app.extensions.pop(LOOK, None)
+
+
+def _read(app: Flask) -> KeyRing:
+    changed = _changed(app)  # before it is read: what comes meanwhile is seen the next time
+    look = Look(changed if time_ns() - changed > SETTLED else 0, monotonic())
+    if RING in app.extensions:
+        app.extensions[LOOK] = look
+    found = load(_folder(app))
+    app.extensions[RING], app.extensions[LOOK] = found, look
+    return found
+
+
+def _is_over(last: Look, app: Flask) -> bool:
+    return last.changed != _changed(app) or monotonic() - last.at > AGAIN
+
+
+def _changed(app: Flask) -> int:
+    try:
+        return _folder(app).stat().st_mtime_ns
+    except OSError:
+        return -1
+
+
+def _folder(app: Flask) -> Path:
+    return Path(app.instance_path) / "keys"

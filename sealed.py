@@ -1,6 +1,7 @@
 """Sealed columns: a value opens in its own column, row and account, and nowhere else (S-160)."""
 
 import secrets
+from collections.abc import Iterator
 from typing import Annotated
 
 from sqlalchemy import text
@@ -40,7 +41,14 @@ class SealedModel(Model):
 
     def unseal(self, column: str) -> str:
         """Return what a column holds. Raises SealBroken if it was not sealed right there."""
-        return keys.ring().unseal(getattr(self, column) or "", self._place(column)).decode()
+        value = getattr(self, column) or ""
+        ring = keys.ring_with("seal", value.partition(":")[0])
+        return ring.unseal(value, self._place(column)).decode()
+
+    def sealed_anew(self, column: str, ring: keys.KeyRing) -> str:
+        """Return what a column holds, sealed with the newest key. Raises SealBroken."""
+        place = self._place(column)
+        return ring.seal(ring.unseal(getattr(self, column), place), place)
 
     def opens(self, column: str, ring: keys.KeyRing) -> bool:
         """Tell whether a column's value opens with the keys of this ring."""
@@ -52,3 +60,10 @@ class SealedModel(Model):
 
     def _place(self, column: str) -> tuple[str, ...]:
         return (f"{self.__tablename__}.{column}", *self.bound_to)
+
+
+def everywhere() -> Iterator[tuple[type[SealedModel], str]]:
+    """Yield every sealed column there is, with its table's model: nobody lists them by hand."""
+    for model in SealedModel.__subclasses__():
+        for column in model.sealed_columns():
+            yield model, column

@@ -42,7 +42,7 @@ def open_in(app: Flask) -> None:
 def open_alone(app: Flask) -> None:
     """Serve the gallery and nothing else: no database, no keys of an installation."""
     ring = keys.KeyRing({name: secrets.token_bytes(keys.KEY_BYTES) for name in keys.NAMES})
-    app.extensions["onward-keys"] = ring
+    keys.hold(app, ring)
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "::1"]  # served on this machine only
 
     @app.before_request

@@ -1,0 +1,200 @@
+"""Where keys come from: files in `instance/keys/`, or the environment.
+
+Each purpose has one key or more, by number: `seal-1.key`, `seal-2.key`, or ONWARD_KEY_SEAL
+and ONWARD_KEY_SEAL_2, each 64 hexadecimal digits; ONWARD_KEY_SEAL may hold all of them as
+JSON, {"1": "…", "2": "…"}. The first pepper and signing keys have names without a number.
+"""
+
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+PURPOSES = ("seal", "pepper", "signing")
+NAMES = ("seal-1", "pepper", "signing")
+"""The keys of a new installation."""
+KEY_BYTES = 32
+RETIRED = "retired"
+"""The folder, within that of the keys, of those that only old copies need."""
+UNFINISHED = ".new-"
+"""How the name of a key's file begins until the file is whole."""
+_NAME = re.compile(r"(seal|pepper|signing)(?:-([1-9][0-9]{0,5}))?")
+
+
+class KeysMissing(RuntimeError):
+    """A key is missing or short; the text says which and what to do."""
+
+
+def name_of(purpose: str, number: int) -> str:
+    """Return the name of a key, which is also that of its file."""
+    return purpose if number == 1 and purpose != "seal" else f"{purpose}-{number}"
+
+
+def parts(name: str) -> tuple[str, int]:
+    """Return purpose and number of a key. Raises ValueError if no key has such a name."""
+    if (found := _NAME.fullmatch(name)) is None:
+        raise ValueError(f"{name} is not the name of a key")
+    return found[1], int(found[2] or 1)
+
+
+def order(name: str) -> tuple[int, int]:
+    """Return what puts keys into the order in which they are told."""
+    purpose, number = parts(name)
+    return PURPOSES.index(purpose), number
+
+
+def stored(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """Return every key by its name; raise KeysMissing unless each purpose has one."""
+    texts = _texts(folder, environ)
+    for name in _without(texts):
+        texts[name] = ""
+    return {name: _parse(name, text) for name, text in texts.items()}
+
+
+def missing(folder: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the names of the keys that are missing or can't be used."""
+    texts = _texts(folder, environ)
+    bad = [name for name, text in texts.items() if not _is_usable(text)]
+    return sorted(bad + _without(texts), key=order)
+
+
+def retired(folder: Path) -> dict[str, bytes]:
+    """Return the keys that were put aside: they open old copies, nothing is made with them."""
+    texts = _of_files(folder / RETIRED)
+    return {name: _parse(name, text) for name, text in texts.items() if _is_usable(text)}
+
+
+def of_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the texts of the keys that come from variables, by the keys' names."""
+    environ = os.environ if environ is None else environ
+    texts = {}
+    for purpose in PURPOSES:
+        variable = f"ONWARD_KEY_{purpose.upper()}"
+        texts.update(_listed(purpose, environ.get(variable, "").strip()))
+        for other, text in environ.items():
+            if found := re.fullmatch(variable + "_([1-9][0-9]{0,5})", other):
+                texts[name_of(purpose, int(found[1]))] = text
+    return {name: text for name, text in texts.items() if text}
+
+
+def _listed(purpose: str, text: str) -> dict[str, str]:
+    """Return the keys of one variable: a key, or several by their numbers as JSON."""
+    if not text.startswith("{"):
+        return {name_of(purpose, 1): text}
+    try:
+        return {name_of(purpose, int(number)): str(key) for number, key in json.loads(text).items()}
+    except ValueError:
+        return {name_of(purpose, 1): "not JSON"}
+
+
+def _texts(folder: Path, environ: Mapping[str, str] | None) -> dict[str, str]:
+    return _of_files(folder) | of_environment(environ)
+
+
+def _of_files(folder: Path) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for file in sorted(folder.glob("*.key"), reverse=True):  # pepper.key wins over pepper-1.key
+        with suppress(ValueError):
+            texts[name_of(*parts(file.stem))] = _text_of(file)
+    return texts
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("ascii", "replace")
+    except FileNotFoundError:  # retired between two looks
+        raise ValueError from None
+    except OSError as error:
+        raise KeysMissing(f"The key {file.stem!r} can't be read: {error.strerror}.") from None
+
+
+def _without(texts: Mapping[str, str]) -> list[str]:
+    """Return the first names of the purposes that have no key at all."""
+    held = {parts(name)[0] for name in texts}
+    return [first for purpose, first in zip(PURPOSES, NAMES, strict=True) if purpose not in held]
+
+
+def _is_usable(text: str) -> bool:
+    with suppress(ValueError):
+        return len(bytes.fromhex(text.strip())) >= KEY_BYTES
+    return False
+
+
+def _parse(name: str, text: str) -> bytes:
+    if not _is_usable(text):
+        raise KeysMissing(
+            f"The key {name!r} is missing, short or not hexadecimal. "
+            "Restore the folder of keys from your backup. "
+            "Only for a new installation: flask --app app init makes new ones."
+        )
+    return bytes.fromhex(text.strip())
+
+
+def make(folder: Path, names: Iterable[str] = NAMES) -> list[str]:
+    """Make those keys that `folder` lacks, readable by their owner only; return their names."""
+    return [name for name in names if create(folder, name)]
+
+
+def create(folder: Path, name: str) -> bool:
+    """Make a key; False if there is one of that name. No process ever reads a part of it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(name_of(*parts(file.stem)) == name for file in _key_files(folder)):
+        return False
+    handle, part = tempfile.mkstemp(dir=folder, prefix=UNFINISHED)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            if os.geteuid() == 0:  # whoever serves must be able to read it
+                os.fchown(file.fileno(), folder.stat().st_uid, folder.stat().st_gid)
+            os.fsync(file.fileno())
+        os.link(part, folder / f"{name}.key")  # exclusive, unlike a renaming
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(part)
+    _fix(folder)  # what is sealed with it must not outlive it
+    return True
+
+
+def _key_files(folder: Path) -> list[Path]:
+    return [file for file in folder.glob("*.key") if _NAME.fullmatch(file.stem)]
+
+
+def forget_unfinished(folder: Path) -> None:
+    """Delete what a killed process left of a key that never was one."""
+    for file in folder.glob(f"{UNFINISHED}*"):
+        file.unlink(missing_ok=True)
+
+
+def put_aside(folder: Path, name: str) -> bool:
+    """Move the file of a key to the retired ones; False if it has no file.
+
+    Raises FileExistsError if another key of that name is there.
+    """
+    mine = [file for file in _key_files(folder) if name_of(*parts(file.stem)) == name]
+    for file in mine:
+        aside = folder / RETIRED / f"{name}.key"
+        aside.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            os.link(file, aside)
+        except FileExistsError:
+            if aside.read_bytes() != file.read_bytes():
+                raise
+        file.unlink()
+        _fix(aside.parent)
+        _fix(folder)
+    return bool(mine)
+
+
+def _fix(folder: Path) -> None:
+    """Make sure that a power cut takes nothing back."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
