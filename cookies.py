@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Request
 
 import keys
@@ -20,6 +21,13 @@ DEVICE_DAYS = 30
 class OneCookieSession(SecureCookieSessionInterface):
     """Flask's signed session, which two cookies of one name leave empty (S-113)."""
 
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
+        """Return what reads cookies by every signing key and writes by the newest (S-162)."""
+        how = {"key_derivation": self.key_derivation, "digest_method": self.digest_method}
+        return URLSafeTimedSerializer(
+            app.secret_key or "", salt=self.salt, serializer=self.serializer, signer_kwargs=how
+        )
+
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if len(request.cookies.getlist(self.get_cookie_name(app))) > 1:
             return self.session_class()
@@ -27,13 +35,14 @@ class OneCookieSession(SecureCookieSessionInterface):
 
 
 class Application(Flask):
-    """Flask whose secret key comes from the key ring when it is first needed."""
+    """Flask whose secret keys come from the key ring when they are needed."""
 
     session_interface = OneCookieSession()
 
     @property
-    def secret_key(self) -> bytes:  # type: ignore[override]  # Flask reads it from the config
-        return keys.ring_of(self).derive("session")
+    def secret_key(self) -> list[bytes]:  # type: ignore[override]  # Flask reads it from the config
+        """Every key of the session, the newest last: Flask-WTF signs and verifies by them, too."""
+        return keys.ring_of(self).derived("session")
 
 
 def configuration(secure: bool) -> dict[str, Any]:

@@ -56,4 +56,4 @@ def _account(token: str) -> Account:
 
 
 def _serializer() -> URLSafeSerializer:
-    return URLSafeSerializer(keys.ring().derive(PURPOSE), salt=PURPOSE)
+    return URLSafeSerializer(keys.ring().derived(PURPOSE), salt=PURPOSE)

@@ -74,4 +74,4 @@ def _loads(purpose: str, text: str | None) -> list[Any] | None:
 
 
 def _serializer(purpose: str) -> URLSafeSerializer:
-    return URLSafeSerializer(keys.ring().derive(purpose), salt=purpose)
+    return URLSafeSerializer(keys.ring().derived(purpose), salt=purpose)
