@@ -103,6 +103,12 @@ def renewed(token: str) -> str:
     return keys.ring().mac("renewed sign-in", token.encode()).hex()
 
 
+def successor(sign_in: SignIn, token: str) -> str | None:
+    """Return the token of a sign-in that followed `token`, whatever signing key was the newest."""
+    macs = keys.ring().macs("renewed sign-in", token.encode())
+    return next((m.hex() for m in macs if keys.token_hash(m.hex()) == sign_in.token_hash), None)
+
+
 def end_pending(account_id: int, device_id: int | None, at: datetime) -> None:
     """End the half sign-ins of one known browser, or of all strangers (S-094).
 

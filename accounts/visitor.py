@@ -14,7 +14,7 @@ import keys
 from accounts.models import Account, Enforcement, Membership, Organisation
 from accounts.password_link import OPENED
 from accounts.policy import Demand, Policy, demand
-from accounts.sign_in import REPLAY, SignIn, renewed
+from accounts.sign_in import REPLAY, SignIn, renewed, successor
 from db import UTCDateTime, db
 from factors.authenticator import Authenticator
 from factors.trusted_device import TrustedDevice
@@ -186,9 +186,10 @@ def load(token: str) -> Visitor | None:
     found = _find(hashed, token)
     at = clock.now()
     if found is None and request.endpoint == REPLAYABLE:
-        found = _find(hashed, renewed(token), at - REPLAY)
+        found = _find(hashed, token, at - REPLAY)
         if found is not None:
             found.is_spent = True
+            found.token = successor(found.sign_in, token) or renewed(token)
     if found is None or not found.sign_in.is_alive(at) or found.account.disabled_at is not None:
         return None
     provider_id = found.sign_in.provider_id
