@@ -55,7 +55,7 @@ def come_back(provider: Provider, sent: Sent, at: datetime) -> Outcome:
     if trip is None:
         return _refused(provider, None, "sso_state", "state", at)
     try:
-        claims = _checked(provider, sent, at)
+        claims = _checked(provider, sent, trip.secrets(sent.state), at)
     except SsoFault as fault:
         reason = _reason_of(fault)
         return _refused(provider, trip, reason, fault.reason, at)
@@ -70,15 +70,13 @@ def _reason_of(fault: SsoFault) -> str:
     return "sso_answer"
 
 
-def _checked(provider: Provider, sent: Sent, at: datetime) -> Claims:
+def _checked(provider: Provider, sent: Sent, secrets: Secrets, at: datetime) -> Claims:
     """Return the claims, with the email of a person that we do not know yet."""
     if sent.error:
         raise SsoFault("cancelled" if sent.error == "access_denied" else "error")
     if not sent.code:
         raise SsoFault("answer")
-    claims, access = sso_provider.answer(
-        provider, sent.code, sent.issuer, Secrets.of(sent.state), at
-    )
+    claims, access = sso_provider.answer(provider, sent.code, sent.issuer, secrets, at)
     is_known = identity.account_of(provider.issuer, claims.subject) is not None
     db.session.commit()
     if is_known or claims.has_email:

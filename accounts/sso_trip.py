@@ -48,6 +48,13 @@ class Trip(Model):
     demand_met_at: Mapped[datetime | None]
     tied_at: Mapped[datetime | None]
 
+    def secrets(self, state: str) -> "Secrets":
+        """Return what was drawn when the trip began: the key by which it knows the browser tells.
+
+        Once it is spent, by the browser that began it.
+        """
+        return Secrets.of(state, _browsers().get(self.browser))
+
     def tie_once(self, at: datetime) -> bool:
         """Spend the waiting tie; True for exactly one caller."""
         spent = db.session.execute(
@@ -68,13 +75,13 @@ class Secrets:
     verifier: str
 
     @classmethod
-    def of(cls, state: str) -> "Secrets":
-        """Return what follows from a state and the server's key."""
+    def of(cls, state: str, number: int | None = None) -> "Secrets":
+        """Return what follows from a state and a signing key, the newest or that one."""
         mac = keys.ring().mac
         return cls(
             state,
-            mac("sso nonce", state.encode()).hex(),
-            mac("sso verifier", state.encode()).hex(),
+            mac("sso nonce", state.encode(), number=number).hex(),
+            mac("sso verifier", state.encode(), number=number).hex(),
         )
 
 
@@ -84,7 +91,7 @@ def begin(provider_id: str, purpose: Purpose, sign_in_id: int | None, at: dateti
     db.session.add(
         Trip(
             state_hash=keys.token_hash(made.state),
-            browser=_browser(),
+            browser=next(iter(_browsers())),
             provider_id=provider_id,
             purpose=purpose,
             started_at=at,
@@ -100,7 +107,7 @@ def spend(state: str, provider_id: str, at: datetime) -> Trip | None:
         update(Trip)
         .where(
             Trip.state_hash == keys.token_hash(state),
-            Trip.browser == _browser(),
+            Trip.browser.in_(_browsers()),
             Trip.provider_id == provider_id,
             Trip.used_at.is_(None),
             Trip.started_at > at - LIFE,
@@ -115,7 +122,7 @@ def waiting_tie(at: datetime) -> Trip | None:
     return db.session.scalar(
         select(Trip)
         .where(
-            Trip.browser == _browser(),
+            Trip.browser.in_(_browsers()),
             Trip.subject.is_not(None),
             Trip.tied_at.is_(None),
             Trip.used_at > at - LIFE,
@@ -150,7 +157,11 @@ def end_everybodys() -> None:
     db.session.execute(delete(Trip))
 
 
-def _browser() -> str:
-    """Return what stands for this browser's session; a stranger's is never empty."""
-    value = str(session.get("csrf_token") or keys.token())
-    return keys.ring().mac("sso browser", value.encode()).hex()
+def _browsers() -> dict[str, int]:
+    """Return what stands for this browser's session, by each signing key, the newest first.
+
+    A stranger's is never empty.
+    """
+    value, ring = str(session.get("csrf_token") or keys.token()).encode(), keys.ring()
+    numbers = ring.numbers("signing")
+    return {ring.mac("sso browser", value, number=number).hex(): number for number in numbers}
