@@ -7,7 +7,7 @@ handed over in person or by phone: the password alone is not enough (S-171).
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.engine import CursorResult
 
 import bounds
@@ -59,8 +59,8 @@ def reset(
     end_all(account.id, at)
     trusted_device.forget(account.id)
     throttle.locked(Throttle, account.id).open()
-    code = _code(account.id, nonce, at)
-    account.reset_digest, account.reset_at = _digest(account.id, code), at
+    code = _codes(account.id, nonce, at)[0]
+    account.reset_digest, account.reset_at = _digests(account.id, code)[0], at
     words = one_line(reason)
     by_id = by.id if by else None
     events.record("two-factor reset", account.id, at, by=by_id, reason=words)
@@ -82,19 +82,33 @@ def _again(account: Account, nonce: str, at: datetime) -> str | None:
     """Return the code of the reset that this very form has just made."""
     if account.reset_at is None or not clock.within(account.reset_at, REPLAY, at):
         return None
-    code = _code(account.id, nonce, account.reset_at)
-    return code if account.reset_digest == _digest(account.id, code) else None
+    codes = _codes(account.id, nonce, account.reset_at)
+    return next((c for c in codes if account.reset_digest in _digests(account.id, c)), None)
 
 
-def _code(account_id: int, nonce: str, at: datetime) -> str:
-    """Return the code that belongs to account, form and moment: no key, no code."""
+def _codes(account_id: int, nonce: str, at: datetime) -> list[str]:
+    """Return the code that belongs to account, form and moment: no key, no code.
+
+    One for each signing key, the newest first (S-162).
+    """
     owner = (str(account_id).encode(), nonce.encode(), at.isoformat().encode())
-    drawn = keys.ring().mac("reset code", *owner)
-    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in drawn[:LENGTH])
+    drawn = keys.ring().macs("reset code", *owner)
+    return ["".join(ALPHABET[b % len(ALPHABET)] for b in one[:LENGTH]) for one in drawn]
 
 
-def _digest(account_id: int, code: str) -> bytes:
-    return keys.ring().pepper(b"reset code", str(account_id).encode(), code.encode())
+def _digests(account_id: int, code: str) -> list[bytes]:
+    """Return the digests of a code, one for each pepper, the newest first."""
+    return keys.ring().peppers(b"reset code", str(account_id).encode(), code.encode())
+
+
+def waiting(made_before: datetime, at: datetime) -> int:
+    """Return how many codes wait to be typed that were made before a moment."""
+    waits = select(func.count()).where(
+        Account.reset_digest.is_not(None),
+        Account.reset_at < made_before,
+        Account.reset_at > at - LIFE,
+    )
+    return db.session.scalar(waits) or 0
 
 
 def shown(code: str) -> str:
@@ -139,8 +153,8 @@ def consume(found: Visitor, code: str, at: datetime) -> Refusal | None:
     The code is spent by the set-up that finishes, so that one which has to start
     again does not need another one.
     """
-    account_id, digest = found.account.id, _digest(found.account.id, code)
-    fits = exists().where(Account.id == account_id, Account.reset_digest == digest)
+    account_id, digests = found.account.id, _digests(found.account.id, code)
+    fits = exists().where(Account.id == account_id, Account.reset_digest.in_(digests))
     given = db.session.execute(
         update(SignIn)
         .where(SignIn.id == found.sign_in.id, fits.where(Account.reset_at > at - LIFE))
