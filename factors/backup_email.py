@@ -24,6 +24,8 @@ DIGITS = EMAIL.digits
 LIFE = timedelta(minutes=10)
 OLDER = 10
 """Codes of older mails among which a wrong one is looked for."""
+LATEST = 2
+"""Signing keys that a code may come from: a rotation goes on while it is on its way."""
 SIGN_IN, TURN_OFF, PROVE = "sign in", "turn off", "prove"
 """What a mailed code is good for, and nothing else (S-074)."""
 
@@ -100,6 +102,10 @@ class EmailCode(Model):
     def code(self) -> str:
         return derived(self.purpose, self.account_id, self.nonce)
 
+    def is_code(self, typed: str) -> bool:
+        """Tell whether this is what was mailed."""
+        return _is_any(typed, self.purpose, self.account_id, self.nonce)
+
     @property
     def ends_at(self) -> datetime:
         return self.made_at + LIFE
@@ -129,7 +135,7 @@ class EmailCode(Model):
             .order_by(EmailCode.id.desc())
             .limit(OLDER)
         )
-        old = next((other for other in older if hmac.compare_digest(other.code, code)), None)
+        old = next((other for other in older if other.is_code(code)), None)
         return Refusal("email_expired", {"time": old.ends_at}) if old is not None else None
 
 
@@ -140,10 +146,22 @@ def new_nonce() -> str:
 
 def derived(purpose: str, account_id: int, nonce: str) -> str:
     """Return the six digits that belong to purpose, account and nonce."""
-    digest = keys.ring().mac(
-        "email code", purpose.encode(), str(account_id).encode(), nonce.encode()
-    )
-    return f"{int.from_bytes(digest[:8], 'big') % 10**DIGITS:0{DIGITS}d}"
+    return _derived(purpose, account_id, nonce)[0]
+
+
+def _derived(purpose: str, account_id: int, nonce: str) -> list[str]:
+    """Return the digits by the newest signing key and by the one before it.
+
+    A code lives ten minutes: no older key made it, and each more would help who guesses.
+    """
+    owner = (purpose.encode(), str(account_id).encode(), nonce.encode())
+    digests = keys.ring().macs("email code", *owner)[:LATEST]
+    return [f"{int.from_bytes(d[:8], 'big') % 10**DIGITS:0{DIGITS}d}" for d in digests]
+
+
+def _is_any(typed: str, purpose: str, account_id: int, nonce: str) -> bool:
+    same = [hmac.compare_digest(code, typed) for code in _derived(purpose, account_id, nonce)]
+    return any(same)
 
 
 def check(
@@ -157,7 +175,7 @@ def check(
     """Return why `typed` is not this code within its ten minutes, or None."""
     if malformed := EMAIL.refusal(typed):
         return malformed
-    if not hmac.compare_digest(derived(purpose, account_id, nonce), digits(typed)):
+    if not _is_any(digits(typed), purpose, account_id, nonce):
         return Refusal("email_unknown")
     if not clock.within(made_at, LIFE, at):
         return Refusal("email_expired", {"time": made_at + LIFE})
