@@ -5,9 +5,10 @@ Buckets are keyed by the typed address and, for a browser that has tries of its 
 An address nobody has is counted alike, so that waits tell nothing.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
@@ -37,27 +38,41 @@ class PasswordTries(Model):
         return Refusal("password_wait", {"time": self.wait_until})
 
 
-def bucket(address: str, browser: str = "") -> str:
-    """Return the name of the bucket, from which the address can't be read; strangers share one."""
-    return keys.ring().mac("password tries", address.encode(), browser.encode()).hex()
+Bucket = tuple[str, ...]
+"""Its names, one for each signing key: the first one counts, a wait of each binds (S-162)."""
 
 
-def of_bucket(name: str, *, locked: bool = False) -> PasswordTries | None:
+def bucket(address: str, browser: str = "") -> Bucket:
+    """Return the bucket, from whose names the address can't be read; strangers share one."""
+    macs = keys.ring().macs("password tries", address.encode(), browser.encode())
+    return tuple(mac.hex() for mac in macs)
+
+
+def of_bucket(names: Bucket, *, locked: bool = False) -> Sequence[PasswordTries]:
     """Return what is counted, if anything; `locked` lets nobody count before the commit."""
-    return db.session.get(
-        PasswordTries, name, with_for_update=locked or None, populate_existing=locked
-    )
+    query = select(PasswordTries).where(PasswordTries.bucket.in_(names))
+    query = query.order_by(PasswordTries.bucket)
+    query = query.with_for_update() if locked else query
+    return db.session.scalars(query, execution_options={"populate_existing": locked}).all()
 
 
-def charge(name: str, at: datetime) -> Refusal | None:
+def wait(found: Iterable[PasswordTries], at: datetime) -> Refusal | None:
+    """Return the wait that is on, if one is."""
+    return next(filter(None, (tries.refusal(at) for tries in found)), None)
+
+
+def charge(names: Bucket, at: datetime) -> Refusal | None:
     """Count a wrong password; return the wait if one was on already.
 
     Called in the transaction that would tell the answer: parallel tries learn
     no more than serial ones. The caller tells nothing if this returns a wait.
     """
+    name, *older = names
+    if older and (still := wait(of_bucket(tuple(older)), at)):
+        return still
     found = locked_or_new(PasswordTries, "bucket", bucket=name, failures=0, since=at)
-    if wait := found.refusal(at):
-        return wait
+    if still := found.refusal(at):
+        return still
     if at - found.since > WINDOW and (found.wait_until is None or at - found.wait_until > WINDOW):
         found.failures, found.since, found.wait_until = 0, at, None
     found.failures += 1
@@ -67,6 +82,6 @@ def charge(name: str, at: datetime) -> Refusal | None:
     return None
 
 
-def clear(name: str) -> None:
+def clear(names: Bucket) -> None:
     """Forget the wrong passwords of a bucket whose owner has come."""
-    db.session.execute(delete(PasswordTries).where(PasswordTries.bucket == name))
+    db.session.execute(delete(PasswordTries).where(PasswordTries.bucket.in_(names)))

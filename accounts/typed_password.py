@@ -26,8 +26,8 @@ class TypedPassword:
     stored: str | None
     version: int
     device_id: int | None
-    bucket: str
-    """The name of the bucket in which the wrong ones of this browser are counted."""
+    bucket: password_tries.Bucket
+    """The bucket in which the wrong ones of this browser are counted."""
     kinds: frozenset[str]
     asker: Asker
     is_right: bool = False
@@ -53,8 +53,7 @@ class TypedPassword:
 
     def waiting(self, at: datetime) -> Refusal | None:
         """Return why no password is read now, or None."""
-        tries = password_tries.of_bucket(self.bucket)
-        return tries.refusal(at) if tries is not None else None
+        return password_tries.wait(password_tries.of_bucket(self.bucket), at)
 
     def verify(self, secret: str) -> Refusal | None:
         """Compute the hashes, or say that there is no place for it now.
@@ -79,10 +78,10 @@ class TypedPassword:
         if account is None:
             return password_tries.charge(self.bucket, at) or Refusal("pair")
         tries = password_tries.of_bucket(self.bucket, locked=True)
-        if tries is not None and (wait := tries.refusal(at)):
+        if wait := password_tries.wait(tries, at):
             return wait
-        if tries is not None and clear:
-            db.session.delete(tries)
+        if tries and clear:
+            password_tries.clear(self.bucket)
         self._keep_rehashed(account)
         return account
 
