@@ -188,8 +188,9 @@ def _next_try(row: Outbox, error: NotSent, at: datetime) -> datetime | None:
 
 
 def _send(row: Outbox, at: datetime) -> None:
-    # A row's number comes again after an old copy was put back; its random id does not.
-    number = keys.ring().mac("message id", row.seal_id.encode(), row.recipient.encode()).hex()
+    # A row's number comes again after an old copy was put back; its random id does not. No
+    # key: a mail that is tried again must have the same id after a rotation (S-162).
+    number = keys.token_hash(f"{row.seal_id} {row.recipient}")
     try:
         made = letter(row.message(), row.recipient, number[:32], at)
     except keys.SealBroken:
