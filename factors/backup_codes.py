@@ -1,6 +1,8 @@
 """BackupCode: ten codes of eight digits for the day the phone is lost."""
 
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +39,8 @@ class BackupCode(Model):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     salt: Mapped[bytes] = mapped_column(LargeBinary)
     digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    pepper_id: Mapped[int] = mapped_column(default=1, server_default="1")
+    """The number of the pepper under which the list was made (S-162)."""
     made_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     replaced_at: Mapped[datetime | None]
@@ -74,12 +78,13 @@ def shown(code: str) -> str:
 def issue(account_id: int, codes: list[str], at: datetime) -> None:
     """Make these the codes of the account; older ones are void at once (S-063)."""
     revoke(account_id, at)
-    salt = secrets.token_bytes(SALT_BYTES)
+    salt, pepper_id = secrets.token_bytes(SALT_BYTES), keys.ring().newest("pepper")
     rows = [
         {
             "account_id": account_id,
             "salt": salt,
-            "digest": _digest(account_id, salt, c),
+            "digest": _digest(account_id, salt, pepper_id, c),
+            "pepper_id": pepper_id,
             "made_at": at,
         }
         for c in codes
@@ -90,6 +95,26 @@ def issue(account_id: int, codes: list[str], at: datetime) -> None:
 def revoke(account_id: int, at: datetime) -> None:
     """Make every code of the account void."""
     db.session.execute(update(BackupCode).where(_list_of(account_id)).values(replaced_at=at))
+
+
+def has_old_pepper(newest: int) -> ColumnElement[bool]:
+    """A code that works and was made under an older pepper than the newest (S-162)."""
+    return and_(works(), BackupCode.pepper_id < newest)
+
+
+def make_stale(account_ids: Iterable[int], newest: int, at: datetime) -> None:
+    """Let no code of these people work that was made under an older pepper (S-162)."""
+    db.session.execute(
+        update(BackupCode)
+        .where(
+            BackupCode.account_id.in_(list(account_ids)),
+            BackupCode.pepper_id < newest,
+            BackupCode.replaced_at.is_(None),
+            BackupCode.stale_at.is_(None),
+        )
+        .values(stale_at=at)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def make_all_stale(at: datetime) -> None:
@@ -108,15 +133,17 @@ def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:
     One UPDATE decides (S-062).
     """
     code = digits(typed)
-    salt = db.session.scalar(
-        select(BackupCode.salt).where(_list_of(account_id), BackupCode.stale_at.is_(None)).limit(1)
-    )
-    if salt is None:
+    made = db.session.execute(
+        select(BackupCode.salt, BackupCode.pepper_id)
+        .where(_list_of(account_id), BackupCode.stale_at.is_(None))
+        .limit(1)
+    ).first()
+    if made is None or (digest := _digest(account_id, made.salt, made.pepper_id, code)) is None:
         return _why_not(account_id, code)
     spent = db.session.execute(
         update(BackupCode)
         .where(
-            BackupCode.digest == _digest(account_id, salt, code),
+            BackupCode.digest == digest,
             works(),
         )
         .values(used_at=at)
@@ -167,16 +194,22 @@ def _why_not(account_id: int, code: str) -> Refusal:
 
     Only codes that are dead are recognised, which helps nobody who guesses.
     """
-    salts = db.session.scalars(
-        select(BackupCode.salt).where(BackupCode.account_id == account_id).distinct()
-    )
+    its = BackupCode.salt, BackupCode.pepper_id, BackupCode.replaced_at, BackupCode.stale_at
+    lists = db.session.execute(
+        select(*its).where(BackupCode.account_id == account_id).distinct()
+    ).all()
+    digests = [_digest(account_id, one.salt, one.pepper_id, code) for one in lists]
     dead = db.session.execute(
         select(BackupCode.used_at, BackupCode.replaced_at, BackupCode.stale_at).where(
             BackupCode.account_id == account_id,
-            BackupCode.digest.in_([_digest(account_id, salt, code) for salt in salts]),
+            BackupCode.digest.in_([digest for digest in digests if digest is not None]),
         )
     ).first()
     if dead is None:
+        # Of a list under a retired pepper no code is recognised. That none works is no secret.
+        newest = next((one for one in lists if one.replaced_at is None), None)
+        if newest and newest.stale_at and digests[lists.index(newest)] is None:
+            return Refusal("backup_stale", {"date": newest.stale_at})
         return Refusal("backup_unknown")
     if dead.used_at is not None:
         return Refusal("backup_used", {"date": dead.used_at})
@@ -185,5 +218,9 @@ def _why_not(account_id: int, code: str) -> Refusal:
     return Refusal("backup_stale", {"date": dead.stale_at})
 
 
-def _digest(account_id: int, salt: bytes, code: str) -> bytes:
-    return keys.ring().pepper(b"backup code", str(account_id).encode(), salt, code.encode())
+def _digest(account_id: int, salt: bytes, pepper_id: int, code: str) -> bytes | None:
+    """Return what is stored of a code; None without the pepper of its list: it fits nothing."""
+    parts = (b"backup code", str(account_id).encode(), salt, code.encode())
+    with suppress(keys.SealBroken):
+        return keys.ring_with("pepper", str(pepper_id)).pepper(*parts, number=pepper_id)
+    return None
