@@ -69,7 +69,7 @@ def _keys(folder: Path) -> Finding:
 
 
 def _privacy(folder: Path) -> Finding:
-    loose = [file.name for file in folder.glob("*.key") if file.stat().st_mode & files.OTHERS]
+    loose = [file.name for file in folder.rglob("*.key") if file.stat().st_mode & files.OTHERS]
     return "keys are private", f"chmod 600 {' '.join(loose)}" if loose else None
 
 
@@ -91,8 +91,11 @@ def _strange_keys() -> str | None:
     prints = key_check.stored_prints()
     if not prints:
         return "run: flask --app app init"
-    strangers = key_check.strangers(keys.load(key_check.folder()), prints)
-    return f"{', '.join(strangers)} of another one; put back the right ones" if strangers else None
+    ring = keys.load(key_check.folder())
+    if strangers := key_check.strangers(ring, prints):
+        return f"{', '.join(strangers)} of another one; put back the right ones"
+    lacking = key_check.lacking(ring, prints)
+    return f"{', '.join(lacking)} missing; put back the folder that has them" if lacking else None
 
 
 def _closed_kinds() -> str | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from flask import current_app
 from sqlalchemy import exists, inspect, select
 
+import keys
+import sealed
 from accounts.models import Account
 from db import db, reading
 from keys import KeyRing
@@ -35,6 +37,11 @@ def has_accounts() -> bool:
         return bool(connection.scalar(select(exists(select(Account.id)))))
 
 
+def with_retired() -> KeyRing:
+    """Return a ring that also opens what an old copy of the database holds; raise KeysMissing."""
+    return keys.load(folder(), old=True)
+
+
 def stored_prints() -> dict[str, str] | None:
     """Return the fingerprints that the database remembers, if it does."""
     with reading() as connection:
@@ -44,16 +51,42 @@ def stored_prints() -> dict[str, str] | None:
 
 
 def strangers(ring: KeyRing, prints: dict[str, str] | None) -> list[str]:
-    """Return the names of keys that are not those which the database remembers."""
-    return [name for name, of_key in ring.prints.items() if prints and prints.get(name) != of_key]
+    """Return the names of keys that are not those which the database remembers.
+
+    One that it does not remember at all is new: a rotation has just begun (S-162).
+    """
+    return [name for name, one in ring.prints.items() if (prints or {}).get(name, one) != one]
+
+
+def lacking(ring: KeyRing, prints: dict[str, str] | None) -> list[str]:
+    """Return the names of keys that the database remembers and the ring has not."""
+    return [
+        name
+        for name, one in (prints or {}).items()
+        if name not in ring.prints and ring.retired_prints.get(name) != one
+    ]
+
+
+def misfit(ring: KeyRing, prints: dict[str, str] | None) -> str | None:
+    """Return why the keys are not those of the database, in a sentence, or None."""
+    if others := strangers(ring, prints):
+        return (
+            f"These keys don't belong to the database: {', '.join(others)}. "
+            "Put back the folder of keys that does."
+        )
+    if missing := lacking(ring, prints):
+        return (
+            f"The database needs keys that are missing: {', '.join(missing)}. "
+            "Put back the folder of keys that has them."
+        )
+    return None
 
 
 def closed_kinds(ring: KeyRing) -> list[str]:
     """Return the sealed columns of which no value opens, as "table.column"."""
     return [
         f"{model.__tablename__}.{column}"
-        for model in SealedModel.__subclasses__()
-        for column in model.sealed_columns()
+        for model, column in sealed.everywhere()
         if not _opens(ring, model, column)
     ]
 

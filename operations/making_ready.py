@@ -6,6 +6,7 @@ import click
 from flask import current_app
 
 import clock
+import key_files
 import keys
 from accounts import events
 from db import alembic, db, reading
@@ -27,10 +28,10 @@ def prepare(new_keys: bool = False) -> None:
             _refuse_without(missing)
         # First the database: if it needs the keys it has, a missing one must not be made anew.
         _upgrade()
-        for name in keys.make(key_check.folder(), missing):
+        for name in keys.make(key_check.folder(), _fresh(missing)):
             click.echo(f"Made the key {name}. Back it up apart from the database.")
         try:
-            ring = keys.load(key_check.folder())
+            ring = key_check.with_retired()
         except keys.KeysMissing as error:
             raise click.ClickException(str(error)) from None
         _bind(ring, new_keys)
@@ -52,6 +53,19 @@ def _upgrade() -> None:
         )
 
 
+def _fresh(names: list[str]) -> list[str]:
+    """Return how new keys in the place of lost ones are called: a number never comes again."""
+    numbers: dict[str, int] = {}
+    for purpose, number in map(key_files.parts, key_check.stored_prints() or {}):
+        numbers[purpose] = max(number, numbers.get(purpose, 0))
+    found = []
+    for name in names:
+        purpose, number = key_files.parts(name)
+        last = numbers.get(purpose, number)
+        found.append(key_files.name_of(purpose, last + 1) if last > number else name)
+    return found
+
+
 def _mark() -> None:
     """Write the first mark of an installation; only `restore` writes one that is lost."""
     row, held, at = Installation.the_one(), mark.read(), clock.now()
@@ -69,9 +83,11 @@ def _refuse_without(missing: list[str]) -> None:
         raise _refused("The database has accounts, and these keys are missing or short", missing)
     prints = key_check.stored_prints()
     if prints and not missing:
-        strangers = key_check.strangers(keys.load(key_check.folder()), prints)
-        if strangers:
+        ring = key_check.with_retired()
+        if strangers := key_check.strangers(ring, prints):
             raise _refused("These keys don't belong to the database", strangers)
+        if lacking := key_check.lacking(ring, prints):
+            raise _refused("The database needs keys that are missing", lacking)
 
 
 def _refused(why: str, names: list[str]) -> click.ClickException:
@@ -86,16 +102,17 @@ def _refused(why: str, names: list[str]) -> click.ClickException:
 def _bind(ring: keys.KeyRing, new_keys: bool) -> None:
     """Let the database remember these keys, if they open what it holds."""
     row = Installation.the_one()
-    strangers = key_check.strangers(ring, row.key_prints)
+    known = row.key_prints or {}
+    lost = [name for name, one in known.items() if ring.prints.get(name, "") != one]
     if row.key_prints is None and not new_keys and (closed := key_check.closed_kinds(ring)):
         db.session.rollback()
         raise click.ClickException(
             f"The keys don't open what the database holds: {', '.join(closed)}. "
             "Put back the keys that belong to it and run this again."
         )
-    if strangers:
-        click.echo(f"Nobody can read any more: {key_check.losses(strangers)}.")
-        events.record("keys replaced", None, clock.now(), result=", ".join(strangers))
-    if row.key_prints != ring.prints:
-        row.key_prints = ring.prints
+    if new_keys and lost:
+        click.echo(f"Nobody can read any more: {key_check.losses(lost)}.")
+        events.record("keys replaced", None, clock.now(), result=", ".join(lost))
+    # What an old copy needs of the retired keys is remembered until `restore` has sealed it anew.
+    row.know_keys(ring.prints if new_keys else known | ring.prints, clock.now())
     db.session.commit()

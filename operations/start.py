@@ -12,6 +12,7 @@ from operations.installation_row import Installation
 
 NOT_READY = "The database is not ready for this version. Run: flask --app app init"
 RESTORE = "flask --app app restore"
+RETIRED = f"They are among the retired ones: if this is an old copy, run: {RESTORE}"
 
 
 def refusal(ring: KeyRing) -> str | None:
@@ -22,19 +23,19 @@ def refusal(ring: KeyRing) -> str | None:
     with reading() as connection:
         if not inspect(connection).has_table(Installation.__tablename__):
             return None
-        row = connection.execute(select(Installation.__table__)).first()
+        columns = Installation.__table__.c
+        found = select(columns.uid, columns.epoch, columns.key_prints)
+        row = connection.execute(found).first()
     if row is None or row.key_prints is None:
         return NOT_READY
-    if strangers := key_check.strangers(ring, row.key_prints):
-        return (
-            f"These keys don't belong to the database: {', '.join(strangers)}. "
-            "Put back the folder of keys that does."
-        )
+    if sentence := key_check.misfit(ring, row.key_prints):
+        old = key_check.with_retired()
+        return f"{sentence} {RETIRED}" if not key_check.misfit(old, row.key_prints) else sentence
     mark.know(row.uid, row.epoch)
     return unmarked(row)
 
 
-def unmarked(row: Row[Any]) -> str | None:
+def unmarked(row: Row[*tuple[Any, ...]]) -> str | None:
     """Return why the mark speaks against this database."""
     held = mark.read()
     if held is None or held.uid != row.uid:
