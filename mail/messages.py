@@ -136,6 +136,13 @@ def restored(name: str, since: datetime, at: datetime) -> Message:
     return written("restored", subject, at, by_reader=False, name=name, since=since)
 
 
+@sampled()
+def backup_codes_ended(name: str, at: datetime) -> Message:
+    """An operator changed the key of backup codes: those of before work no longer."""
+    subject = gettext("Your backup codes no longer work")
+    return written("backup_codes_ended", subject, at, by_reader=False, name=name)
+
+
 @sampled(must_from={"usual": "later", "no date": None})
 def reminder_soft(
     name: str, organisation: str, must_from: datetime | None, unsubscribe: str, at: datetime
