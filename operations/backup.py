@@ -56,6 +56,7 @@ def make(target: Path, at: datetime) -> dict[str, str]:
         _name(part, target)
     finally:
         part.unlink(missing_ok=True)
+    prints |= key_check.stored_prints() or {}  # of a rotation that began meanwhile
     _note(target, prints, at)
     return prints
 
@@ -63,6 +64,12 @@ def make(target: Path, at: datetime) -> dict[str, str]:
 def last() -> datetime | None:
     """Return when the last copy was made of which this database knows."""
     return db.session.scalar(select(Backup.made_at).order_by(Backup.id.desc()).limit(1))
+
+
+def newest_needing(name: str, of_key: str) -> Backup | None:
+    """Return the newest copy that is worth nothing without this key."""
+    copies = db.session.scalars(select(Backup).order_by(Backup.id.desc()))
+    return next((one for one in copies if (one.key_prints or {}).get(name) == of_key), None)
 
 
 def _refuse(target: Path) -> None:

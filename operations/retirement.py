@@ -1,0 +1,80 @@
+"""Retirement: a key that nothing needs any more is put aside, and never deleted (S-162)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import current_app
+
+import key_files
+import keys
+from accounts import events
+from db import db
+from keys import KeyRing
+from operations import backup, key_check, key_use
+from operations.backup import Backup
+from operations.installation_row import Installation
+
+SIGNED = timedelta(days=30)
+"""How long what a signing key signed is still accepted: links in mails live long."""
+
+
+class RetirementRefused(RuntimeError):
+    """The key stays; the text says why."""
+
+
+@dataclass(frozen=True)
+class Retired:
+    """What became of a key."""
+
+    has_file: bool
+    """False: it came from a variable, which somebody else must take away."""
+    backup: Backup | None
+    """The newest one that still needs it."""
+
+
+def retire(name: str, at: datetime) -> Retired:
+    """Put a key aside that nothing needs; raises RetirementRefused, KeysMissing, OSError."""
+    ring = keys.load(key_check.folder())
+    if name not in ring.prints:
+        raise RetirementRefused(f"There is no key {name}.")
+    row = Installation.the_one()
+    refuse(ring, row, name, at)
+    # First the row: killed before the file is moved, the key is just one more than needed.
+    rest = {known: one for known, one in (row.key_prints or {}).items() if known != name}
+    row.know_keys(rest, at)
+    events.record("key retired", None, at, result=name)
+    needing = backup.newest_needing(name, ring.prints[name])
+    db.session.commit()
+    has_file = key_files.put_aside(key_check.folder(), name)
+    keys.anew(current_app)
+    return Retired(has_file, needing)
+
+
+def refuse(ring: KeyRing, row: Installation, name: str, at: datetime) -> None:
+    """Raise RetirementRefused if something needs the key, or may need it."""
+    purpose, number = key_files.parts(name)
+    if number == ring.newest(purpose):
+        raise RetirementRefused(f"{name} is the newest: everything is made with it.")
+    following = key_files.name_of(
+        purpose, min(one for one in ring.numbers(purpose) if one > number)
+    )
+    wait = SIGNED if purpose == "signing" else key_use.SPREAD
+    since = row.knows_since(following)
+    if since is not None and at < since + wait:
+        raise RetirementRefused(
+            f"{following} is in use since {since:%Y-%m-%d %H:%M} UTC. "
+            f"{name} may be needed until {since + wait:%Y-%m-%d %H:%M} UTC."
+        )
+    if count := key_use.every()[name]:
+        raise RetirementRefused(_in_use(purpose, name, count))
+    if purpose == "pepper" and (codes := key_use.reset_codes(row, following, at)):
+        raise RetirementRefused(f"Reset codes that need {name}: {codes}. They live 7 days.")
+
+
+def _in_use(purpose: str, name: str, count: int) -> str:
+    if purpose == "seal":
+        return f"Values sealed with {name}: {count}. Run: flask --app app keys rotate seal"
+    return (
+        f"Lists of backup codes that need {name}: {count}. "
+        "flask --app app keys rotate pepper --renew ends them."
+    )
