@@ -9,7 +9,14 @@ import installation
 import keys
 from accounts import account_commands, organisation_commands
 from mail import commands as mail_commands
-from operations import backup_command, key_check, making_ready, restore_command, start
+from operations import (
+    backup_command,
+    key_check,
+    keys_command,
+    making_ready,
+    restore_command,
+    start,
+)
 from operations.polite import polite
 
 
@@ -48,6 +55,7 @@ def init_app(app: Flask) -> None:
         account_commands.group,
         doctor_command,
         backup_command.backup_command,
+        keys_command.group,
         restore_command.restore_command,
         mail_commands.group,
         organisation_commands.remind_command,
