@@ -1,6 +1,7 @@
 """The command that lets a database be served which was put back."""
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import func, inspect, select, text
 
@@ -10,6 +11,7 @@ from accounts.models import Account
 from db import alembic, db, reading
 from operations import key_check, mark, restore
 from operations.restore import Restored
+from operations.start import RETIRED
 
 LOST = (
     "Nobody can know what happened after that:",
@@ -44,8 +46,11 @@ def restore_command(yes: bool, current: bool) -> None:
     at = clock.now()
     found = restore.restore(at)
     told = restore.tell_everybody(found.copied_at, at)
+    closed = restore.use_todays_keys(at)
     restore.let_serve()
     _tell(found, told)
+    if closed:
+        click.echo(f"These do not open any more: {', '.join(closed)}.")
 
 
 def _check() -> None:
@@ -53,14 +58,12 @@ def _check() -> None:
     if not _is_upgraded() or not (prints := key_check.stored_prints()):
         raise click.ClickException("Run flask --app app init first, then this again.")
     try:
-        ring = keys.load(key_check.folder())
+        ring = key_check.with_retired()
     except keys.KeysMissing as error:
         raise click.ClickException(str(error)) from None
-    if strangers := key_check.strangers(ring, prints):
-        raise click.ClickException(
-            f"These keys don't belong to the database: {', '.join(strangers)}. "
-            "Put back the folder of keys that does."
-        )
+    if sentence := key_check.misfit(ring, prints):
+        raise click.ClickException(sentence)
+    keys.hold(current_app, ring)
 
 
 def _is_upgraded() -> bool:
@@ -77,6 +80,8 @@ def _take_as_current(yes: bool) -> None:
         raise click.ClickException(
             "The mark says that this database is an old copy. Run: flask --app app restore"
         )
+    if sentence := key_check.misfit(keys.load(key_check.folder()), key_check.stored_prints()):
+        raise click.ClickException(f"{sentence} {RETIRED}")
     if not yes:
         click.confirm("Is this the newest state of the database, and no older copy?", abort=True)
     restore.let_serve()
