@@ -28,6 +28,7 @@ FLOORS: dict[str, set[str]] = {
     "sealed": {"keys", "db"},
     "bounds": {"addresses", "db", "providers"},
     "fields": set(),
+    "redaction": set(),
     "web": {"bounds", "clock"},
     "client": {"bounds"},
     "cookies": {"keys"},
