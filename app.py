@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import clock
 import commands
 import cookies
+import logs
 import serving
 import settings
 import sweeper
@@ -121,6 +122,7 @@ def _configure(app: Flask) -> None:
 
 
 def _extend(app: Flask) -> None:
+    logs.init_app(app)
     Babel(app)
     Htmx(app)
     db.init_app(app)

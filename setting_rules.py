@@ -44,6 +44,10 @@ def _issuer(values: Values) -> str | None:
     return None
 
 
+def _log(values: Values) -> str | None:
+    return None if values["LOG"] in {"text", "json"} else "ONWARD_LOG must be text or json."
+
+
 def _lines(values: Values) -> str | None:
     for name in ("ISSUER", "MAIL_DEFAULT_SENDER", "MAIL_REPLY_TO"):
         # All become headers of a mail, where a line break begins the next one (S-080).
@@ -101,6 +105,7 @@ def _is_address(text: str) -> bool:
 RULES: tuple[Callable[[Values], str | None], ...] = (
     _base_url,
     _issuer,
+    _log,
     _lines,
     _addresses,
     _mail_server,

@@ -89,6 +89,7 @@ SETTINGS = (
         "http://127.0.0.1:5000",
         "address that people open; links use only this",
     ),
+    Setting("LOG", "text", "form of the log: text, or json for one JSON object a line"),
     Setting("ISSUER", "Onward", "name of the product in texts and in authenticator apps"),
     Setting(
         "PROXY_HOPS",

@@ -29,6 +29,7 @@ from werkzeug.routing import IntegerConverter, Map, UnicodeConverter, Validation
 
 import bounds
 import clock
+import logs
 
 POLICY = "; ".join(
     [
@@ -162,8 +163,10 @@ def _secure(response: Response) -> Response:
 def error_page(code: int, text: str | None = None) -> Response:
     """Return our own page for a status; it never says more than the status means."""
     # After a fault nobody is looked up: the database may be what is broken.
-    who: dict[str, Any] = {"me": None} if code >= 500 else {}
-    return render("error.html", code, code=code, text=text, layout_name="error", **who)
+    values: dict[str, Any] = {"code": code, "text": text, "layout_name": "error"}
+    if code >= 500:
+        values |= {"me": None, "reference": logs.reference()}
+    return render("error.html", code, **values)
 
 
 def _http_error(error: HTTPException) -> Response:
