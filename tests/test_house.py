@@ -30,6 +30,7 @@ FLOORS: dict[str, set[str]] = {
     "fields": set(),
     "redaction": set(),
     "logs": {"redaction"},
+    "gunicorn_log": {"logs", "settings"},
     "web": {"bounds", "clock", "logs"},
     "client": {"bounds"},
     "cookies": {"keys"},

@@ -15,9 +15,11 @@ from app import create_app
 from db import db
 from tests import postgres
 from tests.conftest import CHEAP, install
+from tests.live import Browser, serve
 from tests.person import Person
 from tests.test_no_secret_leaks import Story
 
+LOGGER = "--logger-class gunicorn_log.Logger"
 FIELDS = {"time", "level", "logger", "message"}
 OF_REQUEST = FIELDS | {"request_id", "method", "endpoint"}
 
@@ -164,3 +166,11 @@ def test_a_refused_row_of_postgresql_is_not_in_the_log(
         create_app({"INSTANCE": str(tmp_path / "instance"), **CHEAP})
     assert "violates check constraint" in told["exception"]
     assert "Failing row" not in told["exception"]
+
+
+def test_the_server_itself_writes_the_same_form(tmp_path: Path) -> None:
+    with serve(tmp_path, ONWARD_LOG="json", GUNICORN_CMD_ARGS=LOGGER) as server:
+        Browser(server).get("/signin")
+    told = [json.loads(line) for line in (tmp_path / "server.log").read_text().splitlines()]
+    assert {"gunicorn.error", "app.request"} <= {line["logger"] for line in told}
+    assert all(set(line) >= FIELDS for line in told)
