@@ -10,7 +10,7 @@ OTHERS = ("INSTANCE", "PROVIDERS")
 """What an operator sets besides the table of settings."""
 SECRETS = re.compile(r"KEY_(SEAL|PEPPER|SIGNING)(_[0-9]+)?|SSO_[A-Z0-9_]+")
 """Keys, and client secrets of SSO as docs/sso.md names them."""
-TOOLS = {"DEVELOPMENT", "SNAPSHOTS"}
+TOOLS = {"DEVELOPMENT", "DRILL", "SNAPSHOTS"}
 """What `make` sets for itself."""
 
 
