@@ -1,12 +1,15 @@
 """A throw-away PostgreSQL cluster on a unix socket: nothing of the machine's own is touched."""
 
+import atexit
 import glob
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from itertools import count
 from pathlib import Path
 
 NOBODY = 65534
@@ -49,9 +52,24 @@ def cluster() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+NUMBERS = count(1)
+
+
+@cache
+def shared() -> str:
+    """Return the address of the one cluster of this process: starting each its own took long.
+
+    Only for tests that neither stop nor configure it.
+    """
+    until_exit = ExitStack()
+    atexit.register(until_exit.close)
+    return until_exit.enter_context(cluster())
+
+
 def new_database(address: str, name: str) -> str:
-    """Make an empty database and return its address."""
+    """Make an empty database, of a name that begins so, and return its address."""
     folder = address.partition("host=")[2]
+    name = f"{name[:50]}_{next(NUMBERS)}"
     command = [binary("createdb"), "-h", folder, "-U", "app", name]
     subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
     return address.replace("NAME", name)

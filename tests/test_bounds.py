@@ -64,8 +64,7 @@ def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     if request.param == "sqlite":
         yield {}
         return
-    with postgres.cluster() as cluster:
-        yield {"DATABASE_URL": postgres.new_database(cluster, "bounds")}
+    yield {"DATABASE_URL": postgres.new_database(postgres.shared(), "bounds")}
 
 
 @pytest.fixture

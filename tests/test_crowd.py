@@ -36,11 +36,10 @@ def app(
     if request.param == "sqlite":
         yield made
         return
-    with postgres.cluster() as cluster:
-        made = install(instance, DATABASE_URL=postgres.new_database(cluster, "crowd"))
-        yield made
-        with made.app_context():
-            db.engine.dispose()
+    made = install(instance, DATABASE_URL=postgres.new_database(postgres.shared(), "crowd"))
+    yield made
+    with made.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture(scope="module")

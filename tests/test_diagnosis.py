@@ -43,9 +43,8 @@ def place(
     if request.param == "sqlite":
         yield from _installed(folder, "")
         return
-    with postgres.cluster() as cluster:
-        install(folder / "instance")  # an application on such a database wants its keys at once
-        yield from _installed(folder, postgres.new_database(cluster, "diagnosis"))
+    install(folder / "instance")  # an application on such a database wants its keys at once
+    yield from _installed(folder, postgres.new_database(postgres.shared(), "diagnosis"))
 
 
 def _installed(folder: Path, database: str) -> Iterator[Flask]:

@@ -24,8 +24,7 @@ def settings(request: pytest.FixtureRequest) -> Iterator[Callable[[str], dict[st
     if request.param == "sqlite":
         yield lambda _: {}
         return
-    with postgres.cluster() as cluster:
-        yield lambda name: {"DATABASE_URL": postgres.new_database(cluster, name)}
+    yield lambda name: {"DATABASE_URL": postgres.new_database(postgres.shared(), name)}
 
 
 @pytest.fixture

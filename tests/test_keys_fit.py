@@ -130,18 +130,17 @@ def test_keys_of_another_database_are_told_everywhere(
 
 def test_a_second_machine_makes_no_keys_of_its_own(tmp_path: Path) -> None:
     """Operator 6: `init` on machine 2 instead of copied keys, one PostgreSQL for both."""
-    with postgres.cluster() as cluster:
-        address = postgres.new_database(cluster, "both")
-        keys.make(tmp_path / "one" / "keys")
-        app = install(tmp_path / "one", DATABASE_URL=address)
+    address = postgres.new_database(postgres.shared(), "both")
+    keys.make(tmp_path / "one" / "keys")
+    app = install(tmp_path / "one", DATABASE_URL=address)
 
-        command = ("flask", "--app", "app", "init")
-        refused = program(*command, instance=tmp_path / "two", ONWARD_DATABASE_URL=address)
+    command = ("flask", "--app", "app", "init")
+    refused = program(*command, instance=tmp_path / "two", ONWARD_DATABASE_URL=address)
 
-        assert (refused.returncode, "has accounts, and these keys" in refused.stderr) == (1, True)
-        assert not (tmp_path / "two" / "keys").exists()
-        with app.app_context():
-            db.engine.dispose()
+    assert (refused.returncode, "has accounts, and these keys" in refused.stderr) == (1, True)
+    assert not (tmp_path / "two" / "keys").exists()
+    with app.app_context():
+        db.engine.dispose()
 
 
 def test_doctor_opens_one_sealed_value_of_each_kind(app: Flask, carol: Person) -> None:

@@ -34,12 +34,11 @@ def app(
         made = install(instance)
         yield made
     else:
-        with postgres.cluster() as cluster:
-            install(instance)  # an application on such a database wants its keys at once
-            made = install(instance, DATABASE_URL=postgres.new_database(cluster, "meanwhile"))
-            yield made
-            with made.app_context():
-                db.engine.dispose()
+        install(instance)  # an application on such a database wants its keys at once
+        made = install(instance, DATABASE_URL=postgres.new_database(postgres.shared(), "meanwhile"))
+        yield made
+        with made.app_context():
+            db.engine.dispose()
     with made.app_context():
         db.engine.dispose()
 

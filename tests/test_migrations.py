@@ -75,9 +75,10 @@ def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[F
     if request.param == "sqlite":
         yield from _migrated(tmp_path, "", f"sqlite:///{tmp_path}/models.sqlite")
         return
-    with postgres.cluster() as cluster:
-        mine, other = (postgres.new_database(cluster, name) for name in ("migrated", "models"))
-        yield from _migrated(tmp_path, mine, other.replace("postgresql:", "postgresql+psycopg:"))
+    mine, other = (
+        postgres.new_database(postgres.shared(), name) for name in ("migrated", "models")
+    )
+    yield from _migrated(tmp_path, mine, other.replace("postgresql:", "postgresql+psycopg:"))
 
 
 def _migrated(folder: Path, address: str, other: str) -> Iterator[tuple[Flask, Engine]]:

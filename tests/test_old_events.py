@@ -40,11 +40,10 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     if request.param == "sqlite":
         yield filled(create_app(settings))
         return
-    with postgres.cluster() as cluster:
-        made = create_app(settings | {"DATABASE_URL": postgres.new_database(cluster, "old")})
-        yield filled(made)
-        with made.app_context():
-            db.engine.dispose()
+    made = create_app(settings | {"DATABASE_URL": postgres.new_database(postgres.shared(), "old")})
+    yield filled(made)
+    with made.app_context():
+        db.engine.dispose()
 
 
 def filled(made: Flask) -> Flask:

@@ -126,10 +126,9 @@ def site(
         with serve(instance, **TWO_WORKERS) as server:
             yield Site(server, f"sqlite:///{instance}/onward.sqlite", instance)
         return
-    with postgres.cluster() as template:
-        database = postgres.new_database(template, "races")
-        with serve(instance, database, **TWO_WORKERS) as server:
-            yield Site(server, database, instance)
+    database = postgres.new_database(postgres.shared(), "races")
+    with serve(instance, database, **TWO_WORKERS) as server:
+        yield Site(server, database, instance)
 
 
 def winners(site: Site, browser: Browser, answers: list[Answer]) -> int:

@@ -40,20 +40,13 @@ Old = Callable[..., Flask]
 """Makes the stored installation of a revision; more settings may be given."""
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    with postgres.cluster() as address:
-        yield address
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Old]:
     made: list[Flask] = []
 
     def make(revision: str, **config: object) -> Flask:
         if request.param == "postgresql":
-            name = f"old{os.urandom(6).hex()}"
-            address = postgres.new_database(request.getfixturevalue("cluster"), name)
+            address = postgres.new_database(postgres.shared(), "old")
             config["DATABASE_URL"] = address
         made.append(installed(tmp_path / "instance", revision, **config))
         return made[-1]

@@ -33,7 +33,7 @@ def site(
     with ExitStack() as open_now:
         database = ""
         if request.param == "postgresql":
-            database = postgres.new_database(open_now.enter_context(postgres.cluster()), "sso")
+            database = postgres.new_database(postgres.shared(), "sso")
         server = open_now.enter_context(serve(instance, database, **TWO_WORKERS))
         server.run("organisation", "add", "Hartley & Sons", "--enforcement", "hard")
         yield Site(server, database or f"sqlite:///{instance}/onward.sqlite", instance)
