@@ -21,7 +21,7 @@ import cookies
 import keys
 from app import create_app
 from db import Model, db
-from tests import postgres
+from tests import postgres, ready
 from tests.person import PASSWORD, Client, Person
 
 NOON = datetime.datetime(2031, 5, 6, 12, tzinfo=datetime.UTC)
@@ -47,6 +47,7 @@ def uninstalled(instance: Path, **config: object) -> Flask:
 def install(instance: Path, **config: object) -> Flask:
     """Return an application made ready by its own commands, with the named people."""
     app = uninstalled(instance, **config)
+    app.jinja_env.bytecode_cache = compiled()
     run = app.test_cli_runner().invoke
     assert run(args=["init"]).exit_code == 0
     for name, enforcement in (("Hartley & Sons", "hard"), ("Reading Room", "off")):
@@ -70,6 +71,13 @@ def add_person(app: Flask, name: str, organisation: str) -> None:
     assert added.exit_code == 0, added.output
 
 
+def compiled() -> FileSystemBytecodeCache:
+    """Return the templates compiled before: each test has an application of its own."""
+    templates = ready.folder() / "compiled"
+    templates.mkdir(exist_ok=True)
+    return FileSystemBytecodeCache(str(templates))
+
+
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install once, an hour ago; every test gets a copy of the folder."""
@@ -86,8 +94,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(installed: Path, tmp_path: Path) -> Iterator[Flask]:
     shutil.copytree(installed, tmp_path / "instance")
     app = create_app({"INSTANCE": str(tmp_path / "instance"), **CHEAP})
-    # Each test has an application of its own; compiling its templates anew costs the most.
-    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(installed.parent))
+    app.jinja_env.bytecode_cache = compiled()
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -99,20 +106,16 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     if request.param == "sqlite":
         yield from _site(tmp_path / "instance")
         return
-    with postgres.cluster() as cluster:
-        yield from _site(tmp_path / "instance", DATABASE_URL=postgres.new_database(cluster, "site"))
+    yield from _site(
+        tmp_path / "instance", DATABASE_URL=postgres.new_database(postgres.shared(), "site")
+    )
 
 
 def _site(instance: Path, **config: str) -> Iterator[Flask]:
     instance.mkdir(mode=0o700)
     keys.make(instance / "keys")
     app = install(instance, **FIT, **config)
-    carol = app.extensions["carol"] = Person(app, "carol@example.com")
-    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=10)
-    with time_machine.travel(past, tick=True):
-        carol.sign_in()
-        carol.codes = carol.set_up(past)
-        carol.sign_out()
+    app.extensions["carol"] = _set_up_a_while_ago(app)
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -141,8 +144,17 @@ def bob(app: Flask) -> Person:
 
 
 @pytest.fixture
-def carol(app: Flask) -> Person:
+def carol(app: Flask, request: pytest.FixtureRequest) -> Person:
     """Set up ten minutes ago with backup codes (`.codes`), signed out; no script."""
+    return ready.ready(app, lambda: _set_up_a_while_ago(app), "carol", *at_noon(request))
+
+
+def at_noon(request: pytest.FixtureRequest) -> list[datetime.datetime]:
+    """Return the time at which the clock of the test stands; an empty list if it goes."""
+    return [datetime.datetime.now(datetime.UTC)] if "noon" in request.fixturenames else []
+
+
+def _set_up_a_while_ago(app: Flask) -> Person:
     past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=10)
     person = Person(app, "carol@example.com")
     with time_machine.travel(past, tick=True):
@@ -160,14 +172,19 @@ def set_up_before_noon(
     earlier: datetime.timedelta = datetime.timedelta(minutes=10),
 ) -> Person:
     """Return somebody who set up a while before, signed out; the clock is at noon again."""
+
+    def make() -> Person:
+        person = Person(app, f"{name}@example.com")
+        person.sign_in()
+        if by_email:
+            person.set_up_by_email(by_email)
+        else:
+            person.codes = person.set_up()
+        person.sign_out()
+        return person
+
     noon.move_to(NOON - earlier)
-    person = Person(app, f"{name}@example.com")
-    person.sign_in()
-    if by_email:
-        person.set_up_by_email(by_email)
-    else:
-        person.codes = person.set_up()
-    person.sign_out()
+    person = ready.ready(app, make, name, by_email, earlier)
     noon.move_to(NOON)
     return person
 

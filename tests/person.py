@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -156,6 +157,14 @@ class Person:
         self.codes: list[str] = []
         self.words = 0
         self.page = Page(self.client.get("/help"))
+
+    def moved_to(self, app: Flask) -> "Person":
+        """Return the same person, app and browser before a copy of the installation."""
+        person = copy(self)
+        person.app, person.client, person.codes = app, app.test_client(), list(self.codes)
+        # Werkzeug has no other name for all that a browser keeps.
+        person.client._cookies = dict(self.client._cookies or {})
+        return person
 
     def visit(self, path: str, **headers: str) -> Page:
         """Load a document, follow redirects, and ask for its stylesheets as browsers do."""
