@@ -224,8 +224,9 @@ def test_it_voids_a_late_second_post_once_its_view_was_seen(alice: Person) -> No
 # Every other way in voids
 
 
-def test_it_voids_on_reload(alice: Person, rows: Rows) -> None:
-    alice.to_verify()
+@pytest.mark.parametrize("step", STEPS)
+def test_it_voids_on_reload(alice: Person, rows: Rows, step: str) -> None:
+    walk(alice, step)
 
     page = alice.visit(address_of(alice.page))
 
@@ -277,8 +278,9 @@ def test_it_voids_when_an_older_ticket_is_sent(alice: Person, rows: Rows) -> Non
     assert rows("SELECT count(*) FROM authenticators") == [(0,)]
 
 
-def test_it_voids_when_the_page_is_left(alice: Person, rows: Rows) -> None:
-    alice.to_verify()
+@pytest.mark.parametrize("step", STEPS)
+def test_it_voids_when_the_page_is_left(alice: Person, rows: Rows, step: str) -> None:
+    walk(alice, step)
 
     answer = leave(alice, alice.page.hidden())
 

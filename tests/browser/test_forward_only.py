@@ -28,7 +28,9 @@ STEPS = {
 SCRIPTS = pytest.mark.parametrize(
     "options", [{}, {"java_script_enabled": False}], ids=["htmx", "no script"]
 )
-AT_EACH_STEP = pytest.mark.parametrize("step", STEPS)
+NO_SCRIPT: dict[str, Any] = {"java_script_enabled": False}
+WITH_CODE = pytest.mark.parametrize("step", ["verify", "codes"])
+"""The steps whose button spends a code, and ends the set-up; all others go the same way."""
 DONE = "Two-factor authentication is on"
 ADDRESS = "alice@home.example"
 Event = Callable[[Visitor], None]
@@ -170,11 +172,23 @@ LEAVES: list[Event] = [
     leave_by_a_link_and_come_back,
     close_and_open,
 ]
+EACH_WAY = [
+    pytest.param(options, "verify", events, id=f"verify, {how}, {script}")
+    for how, events in (("loaded again", LOADS), ("left", LEAVES))
+    for script, options in (("htmx", {}), ("no script", NO_SCRIPT))
+]
+"""Every event, with script and without, at the step whose code the person is looking up."""
+AT_EACH_STEP = [
+    pytest.param({}, "scan", [reload, close_and_open], id="scan, htmx"),
+    pytest.param(NO_SCRIPT, "backup", [type_the_address, go_back], id="backup, no script"),
+    pytest.param({}, "codes", [open_second_tab, go_back_and_forward], id="codes, htmx"),
+    pytest.param(NO_SCRIPT, "codes", [reload, go_back], id="codes, no script"),
+    pytest.param({}, "email_code", [reload, go_back], id="email_code, htmx"),
+]
+"""A load and a leave at each other step: over HTTP, tests/test_protocol.py does each at every step."""
 
 
-@SCRIPTS
-@AT_EACH_STEP
-@pytest.mark.parametrize("events", [LOADS, LEAVES], ids=["loaded again", "left"])
+@pytest.mark.parametrize(("options", "step", "events"), EACH_WAY + AT_EACH_STEP)
 def test_every_other_way_than_forward_voids_and_tells(
     opens: Opens,
     count: Count,
@@ -242,7 +256,7 @@ def send(visitor: Visitor, form: dict[str, Any]) -> int:
 
 
 @SCRIPTS
-@AT_EACH_STEP
+@WITH_CODE
 def test_a_double_click_counts_once(
     opens: Opens, site: Site, count: Count, mailbox: Mailbox, options: dict[str, Any], step: str
 ) -> None:
@@ -269,7 +283,7 @@ def test_a_double_click_counts_once(
 
 
 @SCRIPTS
-@AT_EACH_STEP
+@WITH_CODE
 def test_a_lost_answer_is_given_again(
     opens: Opens, site: Site, count: Count, mailbox: Mailbox, options: dict[str, Any], step: str
 ) -> None:
