@@ -18,6 +18,7 @@ from tests.person import Person
 MADE_BY_US = {
     "accounts": {"password_hash"},
     "authenticators": {"seal_id", "sealed_secret"},
+    "backups": {"file"},  # the path of a file that was written: the system bounds it
     "email_codes": {"nonce", "purpose"},
     "events": {"kind"},
     "installation": {"uid"},
@@ -25,6 +26,7 @@ MADE_BY_US = {
     "outbox": {"kind", "seal_id", "sealed_message", "series", "code_nonce", "error"},
     "password_links": {"purpose", "token_hash"},
     "password_tries": {"bucket"},
+    "runs": {"work"},
     "sign_ins": {"token_hash", "spent_hash", "first_factor", "second_factor", "provider_id"}
     | {"browser", "system"},
     "sso_trips": {"state_hash", "browser", "provider_id", "purpose", "refused"},

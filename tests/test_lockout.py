@@ -17,6 +17,7 @@ from factors.throttle import LIFT_EVERY, MOST, MOST_OF_DEVICE, YEAR
 from factors.totp import DIGITS, TOLERANCE
 from tests.conftest import NOON, add_person, set_up_before_noon
 from tests.person import PASSWORD, Page, Person, app_code, letters, never_shown, text_of
+from tests.sizes import drill
 from tests.test_passwords import NEW, choose, forget, links
 
 Rows = Callable[[str], list[tuple[object, ...]]]
@@ -29,7 +30,7 @@ APP, BACKUP, SEND, MAILED = (
 )
 IN, ASKED, PAUSED = "Two-factor authentication", "Enter your code", "Sign-in is paused"
 STOPPED = "Too many wrong codes for this account."
-GUESSES = 10_000
+GUESSES = drill(2_000, 10_000)
 HOURS = timedelta(hours=1)
 DAYS = timedelta(days=1)
 TRIES = "SELECT failures, locks FROM throttles WHERE account_id = 3"
@@ -262,13 +263,14 @@ def test_no_known_browser_lives_longer_than_its_cookie(
 # What a year of guesses is worth
 
 
+@pytest.mark.drill
 def test_whoever_reads_the_mailbox_guesses_sixty_times_a_year(
     carol: Person, noon: Traveller, rows: Rows
 ) -> None:
     """F7: a mailed link lifts the stop of the year once in 365 days; it was once in 30."""
     eve, password = stranger(carol), PASSWORD
     wrong, lifted = never_shown(carol.key), 0
-    for day in range(2 * 365):
+    for day in range(0, 2 * 365, drill(5, 1)):
         noon.move_to(NOON + day * DAYS)
         if STOPPED in eve.sign_in(password).error and day % 25 == 0:
             password = f"{NEW} {day}"
@@ -409,7 +411,8 @@ class Guesser:
         self.post(path, code=code)
 
 
-def test_ten_thousand_guesses_in_a_year_are_not_enough(
+@pytest.mark.drill
+def test_thousands_of_guesses_in_a_year_are_not_enough(
     app: Flask, noon: Traveller, rows: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Never more codes are read than the budget has: thirty in any year.

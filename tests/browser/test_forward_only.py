@@ -185,7 +185,7 @@ AT_EACH_STEP = [
     pytest.param(NO_SCRIPT, "codes", [reload, go_back], id="codes, no script"),
     pytest.param({}, "email_code", [reload, go_back], id="email_code, htmx"),
 ]
-"""A load and a leave at each other step: over HTTP, tests/test_protocol.py does each at every step."""
+"""A load and a leave at each other step. tests/test_protocol.py does each at every step."""
 
 
 @pytest.mark.parametrize(("options", "step", "events"), EACH_WAY + AT_EACH_STEP)
