@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 
 import clock
 from db import db
@@ -41,10 +41,27 @@ def unsent() -> list[Outbox]:
     return list(db.session.scalars(query))
 
 
+def counts(at: datetime) -> dict[State, tuple[int, datetime]]:
+    """Return how many mails stand in each state, and since when the oldest waits; one statement.
+
+    It says what `state_of` says of one mail.
+    """
+    state = case(
+        (Outbox.failed_at.is_not(None), State.FAILED.value),
+        (Outbox.claimed_at <= at - STUCK, State.STUCK.value),
+        (Outbox.claimed_at.is_not(None), State.SENDING.value),
+        (Outbox.next_try_at > at, State.WAITING.value),
+        else_=State.DUE.value,
+    )
+    query = select(state, func.count(), func.min(Outbox.made_at)).where(Outbox.sent_at.is_(None))
+    rows = db.session.execute(query.group_by(state))
+    return {State(row[0]): (row[1], row[2]) for row in rows}
+
+
 def tell_trouble(at: datetime) -> None:
     """Print how many mails need an operator, if any do."""
-    states = [state_of(row, at) for row in unsent()]
-    stuck, failed = states.count(State.STUCK), states.count(State.FAILED)
+    numbers = counts(at)
+    stuck, failed = (numbers.get(state, (0, at))[0] for state in (State.STUCK, State.FAILED))
     if stuck or failed:
         click.echo(f"{stuck} stuck, {failed} failed: see flask --app app mail list.")
 
