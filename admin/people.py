@@ -68,16 +68,21 @@ def one(choice: Choice, account_id: int, at: datetime) -> Row[*tuple[Any, ...]]:
     return db.session.execute(_told(choice, at, Account.id == account_id)).one()
 
 
-def counts(organisation_id: int, at: datetime) -> dict[str, int]:
-    """Return how many people there are in each state, in one statement."""
+def counts(organisation_id: int | None, at: datetime) -> dict[str, int]:
+    """Return how many people there are in each state, in one statement.
+
+    None: of everybody, each person once, those without an organisation included.
+    """
     state = standing.state(at, organisation_id)
     locked = func.sum(case((standing.locked(at), 1), else_=0))
     invited = func.sum(case((cannot_sign_in(), 1), else_=0))
     extra = (locked, func.count(Account.disabled_at), invited)
-    query = _joined(select(state, func.count(), *extra))
-    rows = db.session.execute(
-        query.where(Membership.organisation_id == organisation_id).group_by(state)
-    ).all()
+    query = select(state, func.count(), *extra)
+    if organisation_id is None:
+        query = _with_factors(query.select_from(Account))
+    else:
+        query = _joined(query).where(Membership.organisation_id == organisation_id)
+    rows = db.session.execute(query.group_by(state)).all()
     found: dict[str, int] = {s.value: 0 for s in State}
     found |= {row[0]: row[1] for row in rows}
     sums = {name: sum(row[place] for row in rows) for place, name in enumerate(("all", *EXTRA), 1)}
@@ -116,11 +121,13 @@ def _is_of(choice: Choice) -> ColumnElement[bool]:
 
 
 def _joined(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return (
-        query.select_from(Membership)
-        .join(Account, Account.id == Membership.account_id)
-        .join(Throttle, Throttle.account_id == Account.id)
-        .outerjoin(Authenticator, Authenticator.is_bound_to(Account.id))
+    people = query.select_from(Membership).join(Account, Account.id == Membership.account_id)
+    return _with_factors(people)
+
+
+def _with_factors(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return query.join(Throttle, Throttle.account_id == Account.id).outerjoin(
+        Authenticator, Authenticator.is_bound_to(Account.id)
     )
 
 
