@@ -14,6 +14,7 @@ from operations import (
     key_check,
     keys_command,
     making_ready,
+    metrics_command,
     restore_command,
     start,
 )
@@ -57,6 +58,7 @@ def init_app(app: Flask) -> None:
         backup_command.backup_command,
         keys_command.group,
         restore_command.restore_command,
+        metrics_command.metrics_command,
         mail_commands.group,
         organisation_commands.remind_command,
         demo.command,
