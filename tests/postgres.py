@@ -4,6 +4,7 @@ import atexit
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -41,15 +42,47 @@ def cluster() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="onward-pg-"))
     if os.getuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
-    data, control = str(folder / "data"), binary("pg_ctl")
+    data, address = str(folder / "data"), f"postgresql://app@/NAME?host={folder}"
     _run(binary("initdb"), "-D", data, "-U", "app", "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
-    _run(control, "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+    start(address)
     try:
-        yield f"postgresql://app@/NAME?host={folder}"
+        yield address
     finally:
-        _run(control, "-D", data, "-m", "immediate", "stop")
+        stop(address)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(address: str) -> None:
+    """Start the cluster of an address, also again."""
+    folder = _folder(address)
+    options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+    log = f"{folder}/log"
+    _run(binary("pg_ctl"), "-D", f"{folder}/data", "-w", "-l", log, "-o", options, "start")
+
+
+def stop(address: str, mode: str = "immediate") -> None:
+    """Stop the cluster of an address: "fast" ends its connections, "immediate" is a crash."""
+    _run(binary("pg_ctl"), "-D", f"{_folder(address)}/data", "-m", mode, "stop")
+
+
+@contextmanager
+def frozen(address: str) -> Iterator[None]:
+    """Let no process of the cluster do anything within the block."""
+    main = int(Path(f"{_folder(address)}/data/postmaster.pid").read_text().split()[0])
+    os.kill(main, signal.SIGSTOP)  # first, so that it starts no other one
+    children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+    processes = [*map(int, children), main]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def _folder(address: str) -> str:
+    return address.partition("host=")[2]
 
 
 NUMBERS = count(1)
@@ -68,8 +101,7 @@ def shared() -> str:
 
 def new_database(address: str, name: str) -> str:
     """Make an empty database, of a name that begins so, and return its address."""
-    folder = address.partition("host=")[2]
     name = f"{name[:50]}_{next(NUMBERS)}"
-    command = [binary("createdb"), "-h", folder, "-U", "app", name]
+    command = [binary("createdb"), "-h", _folder(address), "-U", "app", name]
     subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
     return address.replace("NAME", name)
