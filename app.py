@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import clock
 import commands
 import cookies
+import database_waits
 import logs
 import serving
 import settings
@@ -106,6 +107,9 @@ def _configure(app: Flask) -> None:
                 "url": address.replace("postgresql://", "postgresql+psycopg://", 1),
                 # An error's text goes into the log: without addresses and hashes (S-137).
                 "hide_parameters": True,
+                # A connection that a restart has ended is replaced before it is used.
+                "pool_pre_ping": True,
+                "pool_timeout": app.config["DATABASE_WAIT"],
             }
         },
         ALEMBIC={"script_location": str(ROOT / "migrations")},
@@ -126,6 +130,7 @@ def _extend(app: Flask) -> None:
     Babel(app)
     Htmx(app)
     db.init_app(app)
+    _limit_waits(app)
     # The extension closes its async sessions in a thread of their own, request by
     # request. Onward has none, and the thread costs more than it closes.
     app.teardown_appcontext_funcs[:] = [
@@ -147,6 +152,16 @@ def _extend(app: Flask) -> None:
     hops = app.config["PROXY_HOPS"]
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way
+
+
+def _limit_waits(app: Flask) -> None:
+    """Let pages wait for the database for a while only; a command waits as long as it takes."""
+    if not serving.is_about_to_serve():
+        return
+    names = ("DATABASE_WAIT", "DATABASE_CONNECT_WAIT", "DATABASE_WAITERS")
+    waits = database_waits.Waits(*(app.config[name] for name in names))
+    with app.app_context():
+        database_waits.limit(db.engine, waits)
 
 
 def _pages(app: Flask) -> None:

@@ -16,11 +16,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+from database_waits import begin_writing
+
 BUSY_SECONDS = 30
-"""How long a SQLite writer waits for another one."""
+"""How long a command waits for another writer of SQLite; a page waits as its settings say."""
 
 READS = "onward_reads"
-"""The execution option of a connection that writes nothing."""
+"""The execution option of a connection that writes nothing (False: that writes, in any request)."""
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
 """A small list of numbers in one column."""
 View = TypeVar("View", bound=Callable[..., Any])
@@ -144,10 +146,10 @@ def _prepare(connection: Any, record: object) -> None:
     """Make SQLite durable and strict, and leave BEGIN to us; let PostgreSQL compile nothing."""
     if isinstance(connection, SQLiteConnection):
         connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     else:
         # It would compile a count of 20,000 people for seconds that runs for a tenth of one.
         connection.execute("SET jit = off")
@@ -162,6 +164,8 @@ def _begin(connection: Connection) -> None:
     without any wait when somebody else wrote in between.
     """
     if connection.dialect.name == "sqlite":
-        reads = connection.get_execution_options().get(READS, False)
-        is_writer = not reads and _begins_as_writer()
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+        reads = connection.get_execution_options().get(READS)
+        if _begins_as_writer() if reads is None else not reads:
+            begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")

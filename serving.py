@@ -43,7 +43,7 @@ def check(app: Flask) -> None:
 
     Commands such as `routes` or `init` need neither keys nor database.
     """
-    if not _is_about_to_serve():
+    if not is_about_to_serve():
         return
     instance = Path(app.instance_path)
     if (instance / DEMO_MARK).exists() and not web_address.is_loopback(app.config["BASE_URL"]):
@@ -61,7 +61,7 @@ def check_database(app: Flask) -> None:
 
     One that can't be reached is not served either: nobody knows then what it is.
     """
-    if not _is_about_to_serve() or not _has_database(app):
+    if not is_about_to_serve() or not _has_database(app):
         return
     with app.app_context():
         try:
@@ -85,6 +85,7 @@ def _has_database(app: Flask) -> bool:
     return bool(app.config["DATABASE_URL"]) or default.exists()
 
 
-def _is_about_to_serve() -> bool:
+def is_about_to_serve() -> bool:
+    """Tell whether this is a server rather than a command."""
     context = click.get_current_context(silent=True)
     return context is None or context.info_name == "run"

@@ -80,6 +80,17 @@ SETTINGS = (
         "SQLAlchemy address; empty: onward.sqlite in the instance folder",
     ),
     Setting(
+        "DATABASE_WAIT", 5, "seconds that a page waits for the database, then it says so", 1, 600
+    ),
+    Setting("DATABASE_CONNECT_WAIT", 2, "seconds that connecting to PostgreSQL may take", 2, 600),
+    Setting(
+        "DATABASE_WAITERS",
+        4,
+        "pages of one process that wait so long; at most half of its threads",
+        1,
+        1000,
+    ),
+    Setting(
         "MARK_FILE",
         "",
         "file by which an old copy of the database is noticed; empty: mark in the instance folder",
