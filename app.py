@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import clock
 import commands
 import cookies
+import database_faults
 import database_waits
 import logs
 import serving
@@ -145,6 +146,7 @@ def _extend(app: Flask) -> None:
     visitor.login_manager.init_app(app, add_context_processor=False)
     # The order of these is the order in which they run: the gate before CSRF.
     web.init_app(app)
+    database_faults.init_app(app)
     gate.init_app(app)
     CSRFProtect(app).exempt(unsubscribe.bp)
     app.after_request(postman.deliver_after)

@@ -197,7 +197,20 @@ def _csrf_error(error: CSRFError) -> Response:
     return answer
 
 
-def _unforeseen(error: Exception) -> Response:
+def not_now() -> Response:
+    """Answer that the database fails us now, and that another try may work soon.
+
+    For htmx that is said above the form, which stays as it was filled in.
+    """
+    if not is_fragment():
+        return error_page(503)
+    page = make_response(render_template("not_now.html", reference=logs.reference()), 503)
+    page.headers.update({"HX-Retarget": "#notice", "HX-Reswap": "innerHTML"})
+    return page
+
+
+def unforeseen(error: Exception) -> Response:
+    """Answer what nobody has thought of, and leave its traceback in the log."""
     current_app.logger.error("unforeseen %s", type(error).__name__, exc_info=error)
     return error_page(500)
 
@@ -221,7 +234,7 @@ def init_app(app: Flask) -> None:
     app.url_defaults(_mark_static)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _csrf_error)
-    app.register_error_handler(Exception, _unforeseen)
+    app.register_error_handler(Exception, unforeseen)
     app.jinja_env.filters |= {"moment": moment, "sentence": sentence}
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

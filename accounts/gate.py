@@ -5,13 +5,15 @@ from enum import StrEnum
 
 from flask import Flask, Response, abort, g, request, session, url_for
 from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
 
 import clock
+import database_faults
 import web
 from accounts import nudge
 from accounts.sign_in import SignIn
 from accounts.visitor import Visitor, is_still_in, visitor
-from db import db
+from db import READS, db
 
 SEEN_EVERY_SECONDS = 60
 
@@ -191,11 +193,22 @@ def note_seen(response: Response) -> Response:
     if found is None or found.is_spent or request.endpoint in UNATTENDED:
         return response
     sign_in_id, seen_at = found.sign_in.id, found.sign_in.seen_at
-    if (at - seen_at).total_seconds() > SEEN_EVERY_SECONDS:
-        db.session.rollback()  # the page's own work is committed; a read may still be open
-        db.session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=at))
-        db.session.commit()
+    if response.status_code < 500 and (at - seen_at).total_seconds() > SEEN_EVERY_SECONDS:
+        try:
+            _write_seen(sign_in_id, at)
+        except SQLAlchemyError as error:
+            if not database_faults.passes(error):
+                raise
+            # The page's own work is done: it is not taken back for this.
+            database_faults.log(error, "the time of a visit")
     return response
+
+
+def _write_seen(sign_in_id: int, at: datetime) -> None:
+    db.session.rollback()  # the page's own work is committed; a read may still be open
+    db.session.connection(execution_options={READS: False})
+    db.session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=at))
+    db.session.commit()
 
 
 def init_app(app: Flask) -> None:

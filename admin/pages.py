@@ -5,6 +5,7 @@ from flask_babel import gettext
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
 from sqlalchemy.orm.exc import StaleDataError
 
+import database_faults
 import web
 from admin import (
     access,
@@ -48,7 +49,7 @@ def gone(error: Exception) -> Response:
 def met(error: DBAPIError) -> Response:
     """Answer the second of two acts that met: its transaction was undone as a whole."""
     if not isinstance(error, IntegrityError) and getattr(error.orig, "sqlstate", "") != DEADLOCK:
-        raise error
+        return database_faults.answer(error)
     return _nothing_changed()
 
 

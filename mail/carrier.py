@@ -17,6 +17,8 @@ from weakref import WeakSet
 
 from flask import Flask, current_app
 
+import database_faults
+
 EXTENSION = "onward-carrier"
 
 
@@ -109,8 +111,15 @@ class Carrier:
                 errand.outcome.set_result(errand.act())
         except Exception as error:
             # Its own request has been answered: nobody else would hear of it.
-            self._app.logger.error("mail: unforeseen %s", type(error).__name__, exc_info=error)
+            self._tell(error)
             errand.outcome.set_exception(error)
+
+    def _tell(self, error: Exception) -> None:
+        if database_faults.passes(error):
+            with self._app.app_context():
+                database_faults.log(error, "the mail thread")
+            return
+        self._app.logger.error("mail: unforeseen %s", type(error).__name__, exc_info=error)
 
 
 _CARRIERS: "WeakSet[Carrier]" = WeakSet()

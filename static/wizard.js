@@ -156,12 +156,14 @@
   });
 
   // After a swap the error or else the heading takes focus, so that the step is announced.
-  document.addEventListener("htmx:afterSwap", () => {
+  document.addEventListener("htmx:afterSwap", (event) => {
     live().textContent = "";
+    // "We can't answer right now" stands above a form that stays; the next answer ends it.
+    if (event.detail.target?.id !== "notice") find("#notice")?.replaceChildren();
     keep();
     localise(document);
     offer(document);
-    (find("#error") || find("#heading"))?.focus({ preventScroll: true });
+    (find("#not-now") || find("#error") || find("#heading"))?.focus({ preventScroll: true });
     scrollTo({ top: 0 });
   });
   for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {

@@ -33,6 +33,7 @@ FLOORS: dict[str, set[str]] = {
     "logs": {"redaction"},
     "gunicorn_log": {"logs", "settings"},
     "web": {"bounds", "clock", "logs"},
+    "database_faults": {"web"},
     "client": {"bounds"},
     "cookies": {"keys"},
     "serving": {"keys", "web_address", "db", "operations"},
