@@ -91,7 +91,7 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise click.ClickException(f"{text!r} is no date like 2031-05-06.") from None
+        raise click.ClickException(f"{text!r} is not a date like 2031-05-06.") from None
     at = found if found.tzinfo else found.replace(tzinfo=UTC)
     if not bounds.is_moment(at):
         first, last = bounds.EARLIEST.year, bounds.LATEST.year

@@ -5,7 +5,7 @@ from flask_babel import LazyString, lazy_gettext
 ACT_TEXTS: dict[str, LazyString] = {
     "reset_code_empty": lazy_gettext("Enter the reset code that you were given."),
     "reset_code_shape": lazy_gettext("A reset code has 16 letters and numbers. Check each one."),
-    "reset_code_unknown": lazy_gettext("That reset code does not match. Check each sign."),
+    "reset_code_unknown": lazy_gettext("That reset code does not match. Check each character."),
     "reset_code_old": lazy_gettext("That reset code is more than 7 days old. Ask for a new one."),
     "reason_empty": lazy_gettext("Say why, in a few words. It is kept and mailed."),
     "reason_long": lazy_gettext("Say why in one line of at most 200 letters."),
@@ -26,7 +26,7 @@ ACT_TEXTS: dict[str, LazyString] = {
         "That file can’t be read. Save it as CSV, in UTF-8. Nobody was added."
     ),
     "people_bad": lazy_gettext(
-        "Lines that added nobody: %(number)s. Mend them and send them again."
+        "Lines that added nobody: %(number)s. Correct them, then send them again."
     ),
     "people_twice": lazy_gettext("The same address is in line %(number)s."),
     "people_here": lazy_gettext("Is here already."),
@@ -47,7 +47,8 @@ ACT_TEXTS: dict[str, LazyString] = {
         "That sign-in was not begun in this browser, or it is too old. Please start again."
     ),
     "sso_unavailable": lazy_gettext(
-        "%(name)s does not answer as it should just now. Try again later, or use your password."
+        "%(name)s does not answer as it should at the moment. "
+        "Try again later, or use your password."
     ),
     "sso_cancelled": lazy_gettext("The sign-in at %(name)s was stopped. You can start again."),
     "sso_answer": lazy_gettext(
@@ -103,7 +104,7 @@ ACT_TEXTS: dict[str, LazyString] = {
         "%(name)s was sent several invitations. Wait until %(time)s, then send another one."
     ),
     "level_choice": lazy_gettext("Choose “Off”, “Soft” or “Hard”."),
-    "date_bad": lazy_gettext("That is no date. Write it like 2031-05-06."),
+    "date_bad": lazy_gettext("That is not a date. Write it like 2031-05-06."),
     "days_bad": lazy_gettext("Give a number of days from 0 to %(most)s."),
     "date_far": lazy_gettext("Choose a date up to the year %(year)s."),
     "date_past": lazy_gettext("Choose a date that is still to come."),

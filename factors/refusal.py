@@ -40,7 +40,9 @@ TEXTS: dict[str, LazyString] = ACT_TEXTS | {
         "That code is from a record that no longer works. "
         "In your app, delete “%(label)s”. Use “%(current)s”."
     ),
-    "clock_moved": lazy_gettext("We can’t read codes just now. Wait one minute for a new one."),
+    "clock_moved": lazy_gettext(
+        "We can’t read codes at the moment. Wait one minute for a new one."
+    ),
     "looks_like_backup": lazy_gettext(
         "That looks like a backup code. Here you need the 6 numbers from your app."
     ),
@@ -74,7 +76,7 @@ TEXTS: dict[str, LazyString] = ACT_TEXTS | {
     "no_more_mails": lazy_gettext(
         "That was the last code we can send here. Check your email, also the spam folder."
     ),
-    "mail_failed": lazy_gettext("We could not send the email just now. Press “Send it again”."),
+    "mail_failed": lazy_gettext("We could not send the email. Press “Send it again”."),
     "mail_slow": lazy_gettext(
         "The email has not left yet. Wait a minute, then press “Send it again” if it has not come."
     ),
@@ -85,7 +87,7 @@ TEXTS: dict[str, LazyString] = ACT_TEXTS | {
     "password": lazy_gettext("That password does not match."),
     "password_weak": lazy_gettext("%(why)s"),
     "pair": lazy_gettext("That email and password do not match."),
-    "busy": lazy_gettext("We are very busy just now. Wait a few seconds, then try again."),
+    "busy": lazy_gettext("We are very busy at the moment. Wait a few seconds, then try again."),
     "password_wait": lazy_gettext("Too many tries. Wait until %(time)s, then try again."),
 }
 

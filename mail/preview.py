@@ -102,7 +102,7 @@ def send(kind: str, sample: str) -> Response:
     try:
         address = addresses.canonical(request.form.get("address", ""))
     except addresses.AddressRefused:
-        return _sent(found, gettext("That is no email address."), 422)
+        return _sent(found, gettext("That is not an email address."), 422)
     if not current_app.config["MAIL_SERVER"]:
         return _sent(found, gettext("No mail server is set: ONWARD_MAIL_SERVER."), 422)
     try:

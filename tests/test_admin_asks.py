@@ -72,7 +72,7 @@ def test_a_second_click_is_no_second_event(app: Flask, dora: Person, rows: Rows)
     [
         ("", "", "0", "Choose “Off”"),
         ("queen", "", "0", "Choose “Off”"),
-        ("soft", "soon", "0", "That is no date"),
+        ("soft", "soon", "0", "That is not a date"),
         ("soft", "2031-05-06", "0", "still to come"),
         ("hard", "2031-06-01", "0", "“Soft” only"),
         ("soft", "", "-1", "from 0 to 365"),
@@ -111,7 +111,7 @@ def test_a_reminder_by_hand_shows_who_gets_it_and_reaches_each_once_a_day(
 ) -> None:
     add(app, "erin", "Reading Room")
     dora.visit("/admin/people")
-    assert press(dora, "Send reminder").words.count("Nobody is due") == 1
+    assert press(dora, "Send reminder").words.count("Nobody needs one") == 1
     press(choosing(dora), "Confirm")
     dora.visit("/admin/people")
     page = press(dora, "Send reminder")
@@ -126,7 +126,7 @@ def test_a_reminder_by_hand_shows_who_gets_it_and_reaches_each_once_a_day(
         "bob@example.com",
         "erin@example.com",
     }
-    assert "Nobody is due" in page.words
+    assert "Nobody needs one" in page.words
     done = app.test_cli_runner().invoke(args=["remind"])
     assert "bob" not in done.output
     noon.shift(DAY)

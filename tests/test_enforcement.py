@@ -200,7 +200,7 @@ def _visitor_of(account_id: int) -> Visitor:
     ("arguments", "sentence"),
     [
         (["No Such", "--enforcement", "hard"], "no organisation"),
-        (["Reading Room", "--hard-from", "soon"], "is no date"),
+        (["Reading Room", "--hard-from", "soon"], "is not a date"),
         (["Reading Room", "--enforcement", "hard", "--hard-from", "2099-01-01"], "“Soft” only"),
         (["Reading Room", "--enforcement", "soft", "--hard-from", "2001-01-01"], "still to come"),
         (["Reading Room", "--grace-days", "-1"], "0<=x<=365"),

@@ -25,7 +25,7 @@ from tests.person import PASSWORD, Page, Person, app_code
 from tests.test_house import ROOT, product_files
 from tests.test_passwords import change, forget, links
 
-BUSY = "We are very busy just now. Wait a few seconds, then try again."
+BUSY = "We are very busy at the moment. Wait a few seconds, then try again."
 NEW = "a quite different sentence"
 Snapshot = Callable[[], dict[str, list[str]]]
 

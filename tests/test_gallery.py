@@ -108,7 +108,7 @@ def test_a_test_is_sent_to_one_address(alone: Flask, gallery: FlaskClient) -> No
     )
     with server(box, port):
         wrong = gallery.post(f"{MAIL}/send", data={"address": "nobody"})
-        assert (wrong.status_code, "That is no email address." in wrong.text) == (422, True)
+        assert (wrong.status_code, "That is not an email address." in wrong.text) == (422, True)
         assert (
             "Sent to a@b.example."
             in gallery.post(f"{MAIL}/send", data={"address": "a@b.example"}).text

@@ -37,7 +37,7 @@ from tests.mta import opensmtpd
 from tests.person import Person, text_of
 
 ON = "Two-factor authentication is on"
-NOT_NOW = "We could not send the email just now."
+NOT_NOW = "We could not send the email."
 HOME = "alice@home.example"
 
 

@@ -61,7 +61,7 @@ def test_a_slow_provider_costs_a_bounded_time(
     page = person.visit(address)
 
     assert (page.status, page.heading) == (503, "Sign in")
-    assert "does not answer as it should just now" in page.error
+    assert "does not answer as it should at the moment" in page.error
     assert time.monotonic() - began < 4
     assert rows("SELECT count(*) FROM sign_ins") == [(0,)]
     assert ended(rows) == [("sign-in", "sso", "refused: unavailable")]
@@ -73,6 +73,6 @@ def test_a_provider_that_is_down_gets_a_clear_page(app: Flask, evil: Evil, rows:
     page = person.press_start()
 
     assert (page.status, page.heading) == (503, "Sign in")
-    assert "Example SSO does not answer as it should just now" in page.error
+    assert "Example SSO does not answer as it should at the moment" in page.error
     assert ended(rows) == [("sign-in", "sso", "refused: unavailable")]
     assert person.sign_in().heading == REQUIRED

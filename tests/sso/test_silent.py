@@ -19,7 +19,7 @@ from tests.sso.comer import BACK, REQUIRED, START, Comer, Rows, restarted
 from tests.sso.evil_provider import Evil
 
 CLIENTS = 12
-SAID = "Example SSO does not answer as it should just now"
+SAID = "Example SSO does not answer as it should at the moment"
 
 
 @dataclass
