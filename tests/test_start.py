@@ -159,6 +159,14 @@ def test_a_setting_that_cannot_be_used_ends_the_program_with_a_sentence(
     assert capsys.readouterr().err == sentence + "\n"
 
 
+@pytest.mark.parametrize("name", ["DEVELOPMENT", "DRILL", "SNAPSHOTS"])
+def test_what_make_sets_for_itself_is_let_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"ONWARD_{name}", "1")
+    assert create_app({"INSTANCE": str(tmp_path)})
+
+
 @pytest.mark.parametrize(
     ("variable", "sentence"),
     [
