@@ -5,27 +5,40 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from click import ClickException
+
+from keys import KeysMissing
 from operations import key_check
 
 NAME = "lock"
 
 
-class KeysBusy(RuntimeError):
-    """Another command changes the keys right now."""
+class KeysKept(ClickException):
+    """The keys stay as they are; the text says why."""
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """End the command with a sentence if there are no keys to work with."""
+    try:
+        yield
+    except KeysMissing as error:
+        raise KeysKept(str(error)) from None
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Let nobody else change the keys while the block runs; raise KeysBusy, OSError.
+    """Let nobody else change the keys while the block runs; raise KeysKept.
 
     The system lets go of the lock when the process dies, however that happens.
     """
+    key_check.folder().mkdir(mode=0o700, exist_ok=True)  # keys of the environment have none
     handle = os.open(key_check.folder() / NAME, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise KeysBusy("Another command is changing the keys. Wait until it ends.") from None
+            raise KeysKept("Another command is changing the keys. Wait until it ends.") from None
         yield
     finally:
         os.close(handle)

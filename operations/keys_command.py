@@ -1,8 +1,5 @@
 """The commands for keys: how they stand, a new one, one that is put aside."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 from flask.cli import AppGroup, with_appcontext
 
@@ -11,20 +8,8 @@ import key_files
 import keys
 from operations import key_check, key_lock, key_use, renewal, retirement, rotation, sealing
 from operations.installation_row import Installation
-from operations.key_lock import KeysBusy
-from operations.retirement import RetirementRefused
-from operations.rotation import RotationRefused
 
 group = AppGroup("keys", help="Look at the keys, make new ones, put old ones aside.")
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """End the command with a sentence where it can't go on."""
-    try:
-        yield
-    except (keys.KeysMissing, KeysBusy, RotationRefused, RetirementRefused) as error:
-        raise click.ClickException(str(error)) from None
 
 
 @group.command("status")
@@ -34,7 +19,7 @@ def status_command() -> None:
 
     Exits with 1 if something needs a key that is not there.
     """
-    with _sentences():
+    with key_lock.telling():
         ring, uses, row = keys.load(key_check.folder()), key_use.every(), Installation.shown()
         for name, of_key in sorted(ring.prints.items(), key=lambda one: key_files.order(one[0])):
             since = row.knows_since(name) if row else None
@@ -65,7 +50,7 @@ def rotate_command(purpose: str, renew: bool) -> None:
     """Make a new key and use it, while Onward runs. Killed, it is run again and goes on."""
     if renew and purpose != "pepper":
         raise click.ClickException("--renew is for the pepper: only backup codes depend on it.")
-    with _sentences(), key_lock.alone():
+    with key_lock.telling(), key_lock.alone():
         name = rotation.begin(purpose, _unfinished(purpose, renew), clock.now())
         click.echo(
             f"Everything is made with {name} from now on. Back it up apart from the database."
@@ -107,7 +92,7 @@ def _renew() -> None:
 @with_appcontext
 def retire_command(name: str) -> None:
     """Put the key NAME aside, such as seal-1 or pepper; a number alone is that of a seal."""
-    with _sentences():
+    with key_lock.telling():
         try:
             wanted = key_files.name_of(
                 *key_files.parts(f"seal-{name}" if name.isdecimal() else name)

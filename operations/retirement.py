@@ -13,13 +13,10 @@ from keys import KeyRing
 from operations import backup, key_check, key_use
 from operations.backup import Backup
 from operations.installation_row import Installation
+from operations.key_lock import KeysKept
 
 SIGNED = timedelta(days=30)
 """How long what a signing key signed is still accepted: links in mails live long."""
-
-
-class RetirementRefused(RuntimeError):
-    """The key stays; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +30,10 @@ class Retired:
 
 
 def retire(name: str, at: datetime) -> Retired:
-    """Put a key aside that nothing needs; raises RetirementRefused, KeysMissing, OSError."""
+    """Put a key aside that nothing needs; raises KeysKept, KeysMissing, OSError."""
     ring = keys.load(key_check.folder())
     if name not in ring.prints:
-        raise RetirementRefused(f"There is no key {name}.")
+        raise KeysKept(f"There is no key {name}.")
     row = Installation.the_one()
     refuse(ring, row, name, at)
     # First the row: killed before the file is moved, the key is just one more than needed.
@@ -51,24 +48,24 @@ def retire(name: str, at: datetime) -> Retired:
 
 
 def refuse(ring: KeyRing, row: Installation, name: str, at: datetime) -> None:
-    """Raise RetirementRefused if something needs the key, or may need it."""
+    """Raise KeysKept if something needs the key, or may need it."""
     purpose, number = key_files.parts(name)
     if number == ring.newest(purpose):
-        raise RetirementRefused(f"{name} is the newest: everything is made with it.")
+        raise KeysKept(f"{name} is the newest: everything is made with it.")
     following = key_files.name_of(
         purpose, min(one for one in ring.numbers(purpose) if one > number)
     )
     wait = SIGNED if purpose == "signing" else key_use.SPREAD
     since = row.knows_since(following)
     if since is not None and at < since + wait:
-        raise RetirementRefused(
+        raise KeysKept(
             f"{following} is in use since {since:%Y-%m-%d %H:%M} UTC. "
             f"{name} may be needed until {since + wait:%Y-%m-%d %H:%M} UTC."
         )
     if count := key_use.every()[name]:
-        raise RetirementRefused(_in_use(purpose, name, count))
+        raise KeysKept(_in_use(purpose, name, count))
     if purpose == "pepper" and (codes := key_use.reset_codes(row, following, at)):
-        raise RetirementRefused(f"Reset codes that need {name}: {codes}. They live 7 days.")
+        raise KeysKept(f"Reset codes that need {name}: {codes}. They live 7 days.")
 
 
 def _in_use(purpose: str, name: str, count: int) -> str:

@@ -15,34 +15,44 @@ from db import db
 from keys import KeyRing
 from operations import key_check
 from operations.installation_row import Installation
+from operations.key_lock import KeysKept
 
 Unfinished = Callable[[KeyRing], bool]
 """Tells whether an earlier rotation has left something to do."""
 
 
-class RotationRefused(RuntimeError):
-    """No new key was made; the text says why."""
-
-
 def begin(purpose: str, is_unfinished: Unfinished, at: datetime) -> str:
     """Return the name of the key to go on with: a new one, or that of a rotation begun before.
 
-    Raises RotationRefused, KeysMissing.
+    Raises KeysKept, KeysMissing.
     """
     ring, folder = keys.load(key_check.folder()), key_check.folder()
     known = key_check.stored_prints()
     if not known:
-        raise RotationRefused("Run flask --app app init first.")
+        raise KeysKept("Run flask --app app init first.")
     if sentence := key_check.misfit(ring, known):
-        raise RotationRefused(sentence)
+        raise KeysKept(sentence)
     key_files.forget_unfinished(folder)
     newest = key_files.name_of(purpose, ring.newest(purpose))
     if newest in known and not is_unfinished(ring):
-        _refuse_variables(purpose, newest)
+        check(purpose)
         newest = key_files.name_of(purpose, _next_number(ring, purpose))
         key_files.create(folder, newest)
     _take_over(newest, at)
     return newest
+
+
+def check(purpose: str) -> None:
+    """Raise KeysKept if no new key can be made, since variables hold the keys."""
+    ring, known = keys.load(key_check.folder()), key_check.stored_prints() or {}
+    newest = key_files.name_of(purpose, ring.newest(purpose))
+    if newest in known and newest in key_files.of_environment():
+        number = key_files.parts(newest)[1] + 1
+        raise KeysKept(
+            f"The key {newest} comes from the environment. Give every process and command "
+            f"ONWARD_KEY_{purpose.upper()}_{number}, 64 new hexadecimal digits "
+            "(openssl rand -hex 32), start them anew, then run this again."
+        )
 
 
 def _next_number(ring: KeyRing, purpose: str) -> int:
@@ -50,16 +60,6 @@ def _next_number(ring: KeyRing, purpose: str) -> int:
     retired = map(key_files.parts, key_files.retired(key_check.folder()))
     aside = [number for other, number in retired if other == purpose]
     return max(ring.newest(purpose), *aside, 0) + 1
-
-
-def _refuse_variables(purpose: str, newest: str) -> None:
-    if newest in key_files.of_environment():
-        number = key_files.parts(newest)[1] + 1
-        raise RotationRefused(
-            f"The key {newest} comes from the environment. Give every process and command "
-            f"ONWARD_KEY_{purpose.upper()}_{number}, 64 new hexadecimal digits "
-            "(openssl rand -hex 32), start them anew, then run this again."
-        )
 
 
 def _take_over(name: str, at: datetime) -> None:
