@@ -122,6 +122,16 @@ class Authenticator(SealedModel):
         return None if spent.rowcount == 1 else Refusal("used")
 
     @classmethod
+    def revoke_everybodys(cls, at: datetime) -> None:
+        """End every bound app and wipe its secret; nothing of it explains anything later."""
+        db.session.execute(
+            update(cls)
+            .where(cls.revoked_at.is_(None))
+            .values(revoked_at=at, sealed_secret=None)
+            .execution_options(synchronize_session=False)
+        )
+
+    @classmethod
     def pass_over_everybodys(cls, at: datetime) -> None:
         """Spend every code that any app shows now, at once: some of them may be spent (S-164)."""
         newest = totp.step_at(at) + totp.TOLERANCE

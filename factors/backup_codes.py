@@ -97,6 +97,16 @@ def revoke(account_id: int, at: datetime) -> None:
     db.session.execute(update(BackupCode).where(_list_of(account_id)).values(replaced_at=at))
 
 
+def revoke_everybodys(at: datetime) -> None:
+    """Make every list of codes void, as if it were replaced."""
+    db.session.execute(
+        update(BackupCode)
+        .where(BackupCode.replaced_at.is_(None))
+        .values(replaced_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def has_old_pepper(newest: int) -> ColumnElement[bool]:
     """A code that works and was made under an older pepper than the newest (S-162)."""
     return and_(works(), BackupCode.pepper_id < newest)

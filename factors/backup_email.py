@@ -55,6 +55,11 @@ class BackupEmail(Model):
         )
 
     @classmethod
+    def remove_everybodys(cls) -> None:
+        """Forget every backup address."""
+        db.session.execute(delete(cls))
+
+    @classmethod
     def confirm(cls, account_id: int, address: str, at: datetime) -> None:
         """Make `address` the backup address, in place of any other (S-071)."""
         cls.remove(account_id, at)
