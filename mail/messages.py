@@ -137,6 +137,13 @@ def restored(name: str, since: datetime, at: datetime) -> Message:
 
 
 @sampled()
+def compromised(name: str, at: datetime) -> Message:
+    """Somebody else has read all records and their keys: everybody sets up anew."""
+    subject = gettext("Your two-factor authentication has ended")
+    return written("compromised", subject, at, by_reader=False, name=name)
+
+
+@sampled()
 def backup_codes_ended(name: str, at: datetime) -> Message:
     """An operator changed the key of backup codes: those of before work no longer."""
     subject = gettext("Your backup codes no longer work")
