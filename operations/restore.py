@@ -20,8 +20,9 @@ from factors import backup_codes, trusted_device
 from factors.authenticator import Authenticator
 from factors.backup_email import EmailCode
 from mail import messages, outbox
+from mail.message import Message
 from mail.outbox import Outbox
-from operations import mark, sealing
+from operations import compromise, mark, sealing
 from operations.installation_row import Installation
 from operations.mark import Mark
 from operations.start import newest_event
@@ -43,8 +44,11 @@ class Restored:
     """Links to a first password that are void now."""
 
 
-def restore(at: datetime) -> Restored:
-    """End in one transaction what an old copy brings back to life, and begin a new epoch."""
+def restore(at: datetime, *, compromised: bool = False) -> Restored:
+    """End in one transaction what an old copy brings back to life, and begin a new epoch.
+
+    If somebody has a copy and its keys, every second factor ends as well.
+    """
     row, held = Installation.the_one(), mark.read()
     copied_at = db.session.scalar(select(Event.at).order_by(Event.id.desc()).limit(1))
     found = Restored(copied_at, password_link.waiting_invitations(at))
@@ -52,6 +56,9 @@ def restore(at: datetime) -> Restored:
     _end_codes(at)
     sign_ins.end_everybodys(at)
     trusted_device.end_all_trust()
+    if compromised:
+        compromise.end_factors(at)
+        events.record("compromised", None, at)
     outbox.give_up_codes_and_links(at)
     row.epoch = max(row.epoch, held.epoch if held and held.uid == row.uid else 0) + 1
     row.restored_at = at
@@ -78,25 +85,26 @@ def _record(copied_at: datetime | None, at: datetime) -> None:
         events.record("restored", None, at, result=result, organisation=organisation_id)
 
 
-def tell_everybody(copied_at: datetime | None, at: datetime) -> int:
+def tell_everybody(copied_at: datetime | None, at: datetime, *, compromised: bool = False) -> int:
     """Put a mail to everybody into the outbox, some in each transaction; return how many."""
+
+    def letter(name: str) -> Message:
+        if compromised:
+            return messages.compromised(name, at)
+        return messages.restored(name, copied_at or at, at)
+
     last, count = 0, 0
-    while people := _untold(last, at):
+    while people := _untold(last, at, "compromised" if compromised else "restored"):
         outbox.put_many(
-            [
-                outbox.columns_of(
-                    messages.restored(one.name, copied_at or at, at), one.id, one.email, at
-                )
-                for one in people
-            ]
+            [outbox.columns_of(letter(one.name), one.id, one.email, at) for one in people]
         )
         db.session.commit()
         last, count = people[-1].id, count + len(people)
     return count
 
 
-def _untold(after: int, at: datetime) -> list[Account]:
-    told = select(Outbox.account_id).where(Outbox.kind == "restored", Outbox.made_at > at - TOLD)
+def _untold(after: int, at: datetime, kind: str) -> list[Account]:
+    told = select(Outbox.account_id).where(Outbox.kind == kind, Outbox.made_at > at - TOLD)
     people = (
         select(Account)
         .where(

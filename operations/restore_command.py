@@ -9,11 +9,19 @@ import clock
 import keys
 from accounts.models import Account
 from db import alembic, db, reading
-from operations import key_check, mark, restore
+from operations import compromise, key_check, key_lock, mark, restore
 from operations.restore import Restored
 from operations.start import RETIRED
 
+NOT_UNDONE = (
+    "Ended as well: every authenticator app and every backup email. All keys are new.",
+    "What nobody can undo:",
+    "- Names, addresses and the log were read. So were the hashes of passwords: weak ones will",
+    "  be guessed. Until somebody has set up anew, the password alone signs them in.",
+    "- Whoever was an administrator in that copy may have changed it: look over the roles.",
+)
 LOST = (
+    "Each app's next code works in a minute.",
     "Nobody can know what happened after that:",
     "- A password, an app or a backup email that was changed is the old one again, and a",
     "  device or a person that was removed is back. Whoever did it must do it again.",
@@ -26,29 +34,41 @@ LOST = (
 @click.command("restore")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--current", is_flag=True, help="This is no old copy: only write the mark anew.")
+@click.option("--compromised", is_flag=True, help="Somebody else has the database and its keys.")
 @with_appcontext
-def restore_command(yes: bool, current: bool) -> None:
+def restore_command(yes: bool, current: bool, compromised: bool) -> None:
     """Make an old copy of the database safe: end what it brings back, tell people.
 
     Put the copy and its keys back first, then run init, then this. Stop the service before.
+    With --compromised everybody sets up anew, with new keys, in an old copy or in today's.
     """
+    if current and compromised:
+        raise click.ClickException("--current changes nothing, and --compromised everything.")
     _check()
     if current:
         _take_as_current(yes)
         return
     people = db.session.scalar(select(func.count()).select_from(Account)) or 0
     db.session.rollback()
+    ends = "every second factor" if compromised else "their backup codes and all trust"
     if not yes:
-        click.confirm(
-            f"Sign {people} people out everywhere, and end their backup codes and all trust?",
-            abort=True,
-        )
+        click.confirm(f"Sign {people} people out everywhere, and end {ends}?", abort=True)
+    _restore(compromised)
+
+
+def _restore(compromised: bool) -> None:
     at = clock.now()
-    found = restore.restore(at)
-    told = restore.tell_everybody(found.copied_at, at)
-    closed = restore.use_todays_keys(at)
+    with key_lock.alone():
+        if compromised:
+            compromise.check()
+        found = restore.restore(at, compromised=compromised)
+        told = restore.tell_everybody(found.copied_at, at, compromised=compromised)
+        closed = restore.use_todays_keys(at)
+        left = compromise.change_keys(at) if compromised else []
     restore.let_serve()
-    _tell(found, told)
+    _tell(found, told, NOT_UNDONE if compromised else LOST)
+    if left:
+        click.echo(f"Take these keys out of the environment: {', '.join(left)}.")
     if closed:
         click.echo(f"These do not open any more: {', '.join(closed)}.")
 
@@ -88,15 +108,15 @@ def _take_as_current(yes: bool) -> None:
     click.echo(f"Wrote the mark {mark.path()}. You can start Onward.")
 
 
-def _tell(found: Restored, told: int) -> None:
+def _tell(found: Restored, told: int, lines: tuple[str, ...]) -> None:
     """Print what was done and what nobody can know."""
     click.echo(
         "Ended: every sign-in, all trust, set-ups under way, mailed codes and links, reset "
-        "codes and all backup codes. Each app's next code works in a minute."
+        "codes and all backup codes."
     )
-    if found.copied_at is not None:
+    if found.copied_at is not None and lines is LOST:
         click.echo(f"The copy ends at {found.copied_at:%Y-%m-%d %H:%M:%S} UTC.")
-    for line in LOST:
+    for line in lines:
         click.echo(line)
     if found.invitations:
         click.echo(f"{found.invitations} invitations are void: send them again.")

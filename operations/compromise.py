@@ -1,0 +1,53 @@
+"""Compromise: somebody has a copy of the database and of its keys (S-162).
+
+They have read every app secret and can find every backup code. A new key changes nothing of
+that. So every second factor ends, and then everything is made with keys that nobody has seen.
+"""
+
+from datetime import datetime
+
+from flask import current_app
+
+import key_files
+import keys
+from accounts import events
+from db import db
+from factors import backup_codes, void_record
+from factors.authenticator import Authenticator
+from factors.backup_email import BackupEmail
+from operations import key_check, rotation, sealing
+from operations.installation_row import Installation
+
+
+def end_factors(at: datetime) -> None:
+    """End everybody's app, backup codes and backup email, in the running transaction."""
+    Authenticator.revoke_everybodys(at)
+    backup_codes.revoke_everybodys(at)
+    BackupEmail.remove_everybodys()
+    void_record.forget_all()
+
+
+def check() -> None:
+    """Raise KeysKept, before anything ends, if there can be no new keys."""
+    for purpose in key_files.PURPOSES:
+        rotation.check(purpose)
+
+
+def change_keys(at: datetime) -> list[str]:
+    """Make new keys, and put every older one aside at once: nobody is served meanwhile.
+
+    Returns those that come from variables, which somebody else must take away.
+    """
+    for purpose in key_files.PURPOSES:
+        rotation.begin(purpose, lambda ring: False, at)
+    sealing.seal_anew(lambda column, count: None)
+    ring, row = keys.ring(), Installation.the_one()
+    made = {key_files.name_of(purpose, ring.newest(purpose)) for purpose in key_files.PURPOSES}
+    old = [name for name in ring.prints if name not in made]
+    row.know_keys({name: ring.prints[name] for name in made}, at)
+    for name in old:
+        events.record("key retired", None, at, result=name)
+    db.session.commit()
+    left = [name for name in old if not key_files.put_aside(key_check.folder(), name)]
+    keys.anew(current_app)
+    return left
