@@ -20,6 +20,8 @@ NAMES = ("seal-1", "pepper", "signing")
 KEY_BYTES = 32
 RETIRED = "retired"
 """The folder, within that of the keys, of those that only old copies need."""
+UNREAD = "unread: "
+"""How the text of a key begins whose file can't be read; why follows."""
 UNFINISHED = ".new-"
 """How the name of a key's file begins until the file is whole."""
 _NAME = re.compile(r"(seal|pepper|signing)(?:-([1-9][0-9]{0,5}))?")
@@ -109,7 +111,7 @@ def _text_of(file: Path) -> str:
     except FileNotFoundError:  # retired between two looks
         raise ValueError from None
     except OSError as error:
-        raise KeysMissing(f"The key {file.stem!r} can't be read: {error.strerror}.") from None
+        return f"{UNREAD}{error.strerror}"
 
 
 def _without(texts: Mapping[str, str]) -> list[str]:
@@ -125,6 +127,8 @@ def _is_usable(text: str) -> bool:
 
 
 def _parse(name: str, text: str) -> bytes:
+    if text.startswith(UNREAD):
+        raise KeysMissing(f"The key {name!r} can't be read: {text.removeprefix(UNREAD)}.")
     if not _is_usable(text):
         raise KeysMissing(
             f"The key {name!r} is missing, short or not hexadecimal. "
