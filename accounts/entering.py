@@ -10,7 +10,7 @@ import client
 import cookies
 import keys
 import web
-from accounts import events, gate, identity, visitor
+from accounts import events, gate, sso_link, visitor
 from accounts.models import Account
 from accounts.sign_in import SignIn
 from accounts.sso_trip import Trip
@@ -97,7 +97,7 @@ def _wait_for_tie(found: Visitor, trip: Trip, at: datetime) -> None:
     """Let the tie wait for the second factor, if one is due, or make it."""
     db.session.merge(trip).sign_in_id = found.sign_in.id
     if not found.owes_second_factor(at):
-        identity.finish_tie(found.sign_in, found.account, at)
+        sso_link.finish_tie(found.sign_in, found.account, at)
 
 
 def _note_device(found: Visitor, at: datetime) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 import client
 import cookies
 import keys
-from accounts import alarm, code_mail, events, identity, notices, reset
+from accounts import alarm, code_mail, events, notices, reset, sso_link
 from accounts.sign_in import end_pending
 from accounts.visitor import Visitor
 from db import db
@@ -160,7 +160,7 @@ def complete(found: Visitor, factor: str, at: datetime, trust: bool = False) -> 
     """
     found.keep(found.sign_in.pass_second(factor, found.token, at))
     if found.sign_in.provider_id is not None and found.sign_in.first_factor != "sso":
-        identity.finish_tie(found.sign_in, found.account, at)
+        sso_link.finish_tie(found.sign_in, found.account, at)
     token = cookies.device_token(request)
     device = trusted_device.recognise(found.account.id, token, at)
     if token is not None and device is not None and not trust:

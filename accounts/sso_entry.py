@@ -8,7 +8,7 @@ from flask import request
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts import browser, entering, events, identity, sso_provider, sso_trip, visitor
+from accounts import browser, entering, events, identity, sso_link, sso_provider, sso_trip, visitor
 from accounts.id_token import LEEWAY, Claims, SsoFault
 from accounts.models import Account, Membership, Organisation, Role
 from accounts.sign_in import SignIn
@@ -126,7 +126,7 @@ def _arrive(provider: Provider, claims: Claims, trip: Trip, at: datetime) -> Out
     is_tied = identity.subject_of(account.id, provider.issuer) == claims.subject
     if not is_tied and not _is_theirs(account, at):
         return _ask_to_tie(provider, claims, account, trip, at)
-    if not is_tied and not identity.tie(account, provider, claims.subject, at):
+    if not is_tied and not sso_link.tie(account, provider, claims.subject, at):
         return _refused(provider, trip, "sso_other_subject", "other_subject", at)
     return _admit(provider, account, claims, at)
 
@@ -151,7 +151,7 @@ def _newcomer(provider: Provider, claims: Claims, at: datetime) -> Account | Ref
     for organisation in organisations:
         Membership.begin(account.id, organisation.id, Role.MEMBER, at)
     events.record("account added", account.id, at, factor="sso", result=provider.id)
-    if not identity.tie(account, provider, claims.subject, at):
+    if not sso_link.tie(account, provider, claims.subject, at):
         db.session.rollback()
         return Refusal("sso_other_subject")
     return account
