@@ -11,7 +11,7 @@ from flask import request, session
 import cookies
 from accounts import password_link
 from accounts.models import Account
-from accounts.visitor import visitor
+from accounts.visitor import OPENED, visitor
 from factors import trusted_device
 from factors.trusted_device import TrustedDevice
 
@@ -32,7 +32,7 @@ def own_tries(account: Account, device: TrustedDevice | None, at: datetime) -> s
     found = visitor()
     if found is not None and found.account.id == account.id and found.is_authenticated:
         return str(device.id) if device is not None else f"sign-in {found.sign_in.id}"
-    link_id = password_link.opened_lately(session.get(password_link.OPENED), account.id, at)
+    link_id = password_link.opened_lately(session.get(OPENED), account.id, at)
     if link_id is not None:
         return f"link {link_id}"
     return str(device.id) if device is not None else ""

@@ -21,8 +21,6 @@ INVITED = timedelta(days=3)
 """From an invitation to the first password."""
 OWN_TRIES = timedelta(hours=1)
 """How long the browser that opened a link has password tries of its own (browser.py)."""
-OPENED = "password_link"
-"""In the session of the browser that opened a link: what chooses one password."""
 
 
 class Purpose(StrEnum):

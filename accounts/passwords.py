@@ -8,9 +8,9 @@ import web
 from accounts import new_password, password_link
 from accounts.forms import PasswordForm, SignInForm
 from accounts.hash_queue import Asker
-from accounts.password_link import OPENED, Purpose
+from accounts.password_link import Purpose
 from accounts.proof import by_password, status_of
-from accounts.visitor import me
+from accounts.visitor import OPENED, me
 from db import db
 from factors.refusal import Refusal
 

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 import clock
 import keys
 from accounts.models import Account, Enforcement, Membership, Organisation
-from accounts.password_link import OPENED
 from accounts.policy import Demand, Policy, demand
 from accounts.sign_in import REPLAY, SignIn, renewed, successor
 from db import UTCDateTime, db
@@ -21,6 +20,8 @@ from factors.trusted_device import TrustedDevice
 
 REPLAYABLE = "wizard.submit"
 """The one endpoint that a spent token may ask, for the answer that renewed it."""
+OPENED = "password_link"
+"""In the session of the browser that opened a mailed link: what chooses one password."""
 SSO = "sso"
 """How the first factor of a sign-in by SSO begins."""
 
