@@ -176,4 +176,4 @@ def test_who_has_not_answered_yet_is_shown_as_invited(app: Flask, dora: Person) 
     ]
     press(dora, "Download CSV")
     assert [line[-1] for line in lines(dora.page)] == ["invited", "yes"]
-    assert "erin@" not in app.test_cli_runner().invoke(args=["remind"]).output
+    assert "erin@" not in app.test_cli_runner().invoke(args=["remind", "--dry-run"]).output

@@ -414,7 +414,7 @@ def test_nobody_is_reminded_before_they_have_come(app: Flask, both: Person) -> N
     assert "Nora" not in both.page.text
     assert "Bert" not in both.page.text
 
-    told = run(app, "remind")
+    told = run(app, "remind", "--dry-run")
     assert "nora@" not in told
     assert "bob@" not in told
 

@@ -73,8 +73,8 @@ def test_the_first_run_reminds_all_who_are_due_and_nobody_else(
     told = remind(app)
 
     assert told == [
-        "alice@example.com  daily  asked by Hartley & Sons",
-        "bob@example.com  weekly  asked by Reading Room",
+        "account 1  daily  asked by Hartley & Sons",
+        "account 2  weekly  asked by Reading Room",
         "2 reminded.",
     ]
     assert sent(app)[before:] == [("alice@example.com", NOW), ("bob@example.com", SOON)]
@@ -93,7 +93,12 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(
     ]
     assert snapshot() == before
     assert letters(app) == []
-    assert remind(app)[:2] == told[:2]
+    # What a timer prints goes into the log of the machine: numbers instead of addresses (S-137).
+    assert remind(app) == [
+        "account 1  daily  asked by Hartley & Sons",
+        "account 3  daily  asked by Hartley & Sons",
+        "2 reminded.",
+    ]
 
 
 def test_daily_where_it_is_a_must_weekly_where_it_is_not(
@@ -157,14 +162,14 @@ def test_whoever_signs_in_by_sso_alone_is_left_in_peace(
 ) -> None:
     for factor, days in ways:
         sign_in_by(app, factor, "alice@example.com", NOON - days * DAY)
-    assert ("alice@example.com" in " ".join(remind(app))) is is_due
+    assert ("account 1 " in " ".join(remind(app))) is is_due
 
 
 def test_a_disabled_person_is_not_reminded(app: Flask, noon: time_machine.Traveller) -> None:
     with app.app_context():
         db.session.execute(text("UPDATE accounts SET disabled_at = created_at WHERE id = 1"))
         db.session.commit()
-    assert "alice" not in " ".join(remind(app))
+    assert "account 1 " not in " ".join(remind(app))
 
 
 class Deadly:
