@@ -26,6 +26,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("drill")
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
+            if not isinstance(report, pytest.TestReport):
+                continue  # a file that can't even be imported; told above
             terminalreporter.line(f"{outcome:8} {report.duration:7.1f} s  {report.nodeid}")
             for name, found in report.user_properties:
                 if name == "drill":
