@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 
-.PHONY: run test drill lint snapshots bench screenshots lock clean
+.PHONY: run test drill lint snapshots bench screenshots lock audit clean
 
 run: .venv/run.stamp
 	@ONWARD_INSTANCE=$${ONWARD_INSTANCE:-instance/demo} ONWARD_ISSUER=$${ONWARD_ISSUER:-"Onward Demo"} \
@@ -49,6 +49,12 @@ screenshots: .venv/test.stamp
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml --group test -o requirements-test.txt
+
+# Looks for known holes in what is locked (needs pip-audit: pip install pip-audit). A package that the
+# registry says nothing about is a failure as well: see docs/release.md.
+audit:
+	pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt
+	pip-audit --strict --disable-pip --require-hashes --requirement requirements-test.txt
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
