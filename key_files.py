@@ -8,9 +8,7 @@ JSON, {"1": "…", "2": "…"}. The first pepper and signing keys have names wit
 import json
 import os
 import re
-import secrets
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,8 +20,6 @@ RETIRED = "retired"
 """The folder, within that of the keys, of those that only old copies need."""
 UNREAD = "unread: "
 """How the text of a key begins whose file can't be read; why follows."""
-UNFINISHED = ".new-"
-"""How the name of a key's file begins until the file is whole."""
 _NAME = re.compile(r"(seal|pepper|signing)(?:-([1-9][0-9]{0,5}))?")
 
 
@@ -99,7 +95,7 @@ def _texts(folder: Path, environ: Mapping[str, str] | None) -> dict[str, str]:
 
 def _of_files(folder: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
-    for file in sorted(folder.glob("*.key"), reverse=True):  # pepper.key wins over pepper-1.key
+    for file in sorted(files_of(folder), reverse=True):  # pepper.key wins over pepper-1.key
         with suppress(ValueError):
             texts[name_of(*parts(file.stem))] = _text_of(file)
     return texts
@@ -138,67 +134,6 @@ def _parse(name: str, text: str) -> bytes:
     return bytes.fromhex(text.strip())
 
 
-def make(folder: Path, names: Iterable[str] = NAMES) -> list[str]:
-    """Make those keys that `folder` lacks, readable by their owner only; return their names."""
-    return [name for name in names if create(folder, name)]
-
-
-def create(folder: Path, name: str) -> bool:
-    """Make a key; False if there is one of that name. No process ever reads a part of it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(name_of(*parts(file.stem)) == name for file in _key_files(folder)):
-        return False
-    handle, part = tempfile.mkstemp(dir=folder, prefix=UNFINISHED)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            if os.geteuid() == 0:  # whoever serves must be able to read it
-                os.fchown(file.fileno(), folder.stat().st_uid, folder.stat().st_gid)
-            os.fsync(file.fileno())
-        os.link(part, folder / f"{name}.key")  # exclusive, unlike a renaming
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(part)
-    _fix(folder)  # what is sealed with it must not outlive it
-    return True
-
-
-def _key_files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of keys, whatever is in them."""
     return [file for file in folder.glob("*.key") if _NAME.fullmatch(file.stem)]
-
-
-def forget_unfinished(folder: Path) -> None:
-    """Delete what a killed process left of a key that never was one."""
-    for file in folder.glob(f"{UNFINISHED}*"):
-        file.unlink(missing_ok=True)
-
-
-def put_aside(folder: Path, name: str) -> bool:
-    """Move the file of a key to the retired ones; False if it has no file.
-
-    Raises FileExistsError if another key of that name is there.
-    """
-    mine = [file for file in _key_files(folder) if name_of(*parts(file.stem)) == name]
-    for file in mine:
-        aside = folder / RETIRED / f"{name}.key"
-        aside.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            os.link(file, aside)
-        except FileExistsError:
-            if aside.read_bytes() != file.read_bytes():
-                raise
-        file.unlink()
-        _fix(aside.parent)
-        _fix(folder)
-    return bool(mine)
-
-
-def _fix(folder: Path) -> None:
-    """Make sure that a power cut takes nothing back."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

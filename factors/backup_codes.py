@@ -1,7 +1,6 @@
 """BackupCode: ten codes of eight digits for the day the phone is lost."""
 
 import secrets
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,46 +94,6 @@ def issue(account_id: int, codes: list[str], at: datetime) -> None:
 def revoke(account_id: int, at: datetime) -> None:
     """Make every code of the account void."""
     db.session.execute(update(BackupCode).where(_list_of(account_id)).values(replaced_at=at))
-
-
-def revoke_everybodys(at: datetime) -> None:
-    """Make every list of codes void, as if it were replaced."""
-    db.session.execute(
-        update(BackupCode)
-        .where(BackupCode.replaced_at.is_(None))
-        .values(replaced_at=at)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def has_old_pepper(newest: int) -> ColumnElement[bool]:
-    """A code that works and was made under an older pepper than the newest (S-162)."""
-    return and_(works(), BackupCode.pepper_id < newest)
-
-
-def make_stale(account_ids: Iterable[int], newest: int, at: datetime) -> None:
-    """Let no code of these people work that was made under an older pepper (S-162)."""
-    db.session.execute(
-        update(BackupCode)
-        .where(
-            BackupCode.account_id.in_(list(account_ids)),
-            BackupCode.pepper_id < newest,
-            BackupCode.replaced_at.is_(None),
-            BackupCode.stale_at.is_(None),
-        )
-        .values(stale_at=at)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def make_all_stale(at: datetime) -> None:
-    """Let no backup code work that was made so far, whoever has it (S-164)."""
-    db.session.execute(
-        update(BackupCode)
-        .where(BackupCode.replaced_at.is_(None), BackupCode.stale_at.is_(None))
-        .values(stale_at=at)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def consume(account_id: int, typed: str | None, at: datetime) -> Refusal | None:

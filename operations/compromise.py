@@ -9,10 +9,11 @@ from datetime import datetime
 from flask import current_app
 
 import key_files
+import key_making
 import keys
 from accounts import events
 from db import db
-from factors import backup_codes, void_record
+from factors import backup_lists, void_record
 from factors.authenticator import Authenticator
 from factors.backup_email import BackupEmail
 from operations import key_check, rotation, sealing
@@ -22,7 +23,7 @@ from operations.installation_row import Installation
 def end_factors(at: datetime) -> None:
     """End everybody's app, backup codes and backup email, in the running transaction."""
     Authenticator.revoke_everybodys(at)
-    backup_codes.revoke_everybodys(at)
+    backup_lists.revoke_everybodys(at)
     BackupEmail.remove_everybodys()
     void_record.forget_all()
 
@@ -48,6 +49,6 @@ def change_keys(at: datetime) -> list[str]:
     for name in old:
         events.record("key retired", None, at, result=name)
     db.session.commit()
-    left = [name for name in old if not key_files.put_aside(key_check.folder(), name)]
+    left = [name for name in old if not key_making.put_aside(key_check.folder(), name)]
     keys.anew(current_app)
     return left

@@ -12,7 +12,7 @@ from sqlalchemy import exists, select
 import keys
 from accounts.models import Account
 from db import db, reading
-from factors import backup_codes
+from factors import backup_lists
 from factors.backup_codes import BackupCode
 from keys import KeyRing
 from mail import messages, outbox
@@ -25,7 +25,7 @@ WAIT = 0.05
 
 def has_old_lists(ring: KeyRing) -> bool:
     """Tell whether a list that works was made under another pepper than the newest."""
-    old = exists().where(backup_codes.has_old_pepper(ring.newest("pepper")))
+    old = exists().where(backup_lists.has_old_pepper(ring.newest("pepper")))
     with reading() as connection:
         return bool(connection.scalar(select(old)))
 
@@ -35,7 +35,7 @@ def renew(at: datetime) -> Iterator[int]:
     newest = keys.ring().newest("pepper")
     while has_old_lists(keys.ring()):
         people = _owners()
-        backup_codes.make_stale([one.id for one in people], newest, at)
+        backup_lists.make_stale([one.id for one in people], newest, at)
         outbox.put_many(
             [
                 outbox.columns_of(messages.backup_codes_ended(one.name, at), one.id, one.email, at)
@@ -52,7 +52,7 @@ def renew(at: datetime) -> Iterator[int]:
 
 def _owners() -> list[Account]:
     """Return some people with an old list, whom no request changes meanwhile."""
-    old = backup_codes.has_old_pepper(keys.ring().newest("pepper"))
+    old = backup_lists.has_old_pepper(keys.ring().newest("pepper"))
     people = (
         select(Account)
         .where(exists().where(BackupCode.account_id == Account.id, old))

@@ -16,7 +16,7 @@ from accounts import events, password_link, reset, sign_ins, sso_trip
 from accounts.events import Event
 from accounts.models import Account, Organisation
 from db import db
-from factors import backup_codes, trusted_device
+from factors import backup_lists, trusted_device
 from factors.authenticator import Authenticator
 from factors.backup_email import EmailCode
 from mail import messages, outbox
@@ -70,7 +70,7 @@ def restore(at: datetime, *, compromised: bool = False) -> Restored:
 
 def _end_codes(at: datetime) -> None:
     Authenticator.pass_over_everybodys(at)
-    backup_codes.make_all_stale(at)
+    backup_lists.make_all_stale(at)
     EmailCode.void_all(at)
     password_link.end_everybodys(at)
     reset.run_out(at)

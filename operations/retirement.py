@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from flask import current_app
 
 import key_files
+import key_making
 import keys
 from accounts import events
 from db import db
@@ -42,7 +43,7 @@ def retire(name: str, at: datetime) -> Retired:
     events.record("key retired", None, at, result=name)
     needing = backup.newest_needing(name, ring.prints[name])
     db.session.commit()
-    has_file = key_files.put_aside(key_check.folder(), name)
+    has_file = key_making.put_aside(key_check.folder(), name)
     keys.anew(current_app)
     return Retired(has_file, needing)
 

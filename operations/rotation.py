@@ -9,6 +9,7 @@ from datetime import datetime
 from flask import current_app
 
 import key_files
+import key_making
 import keys
 from accounts import events
 from db import db
@@ -32,12 +33,12 @@ def begin(purpose: str, is_unfinished: Unfinished, at: datetime) -> str:
         raise KeysKept("Run flask --app app init first.")
     if sentence := key_check.misfit(ring, known):
         raise KeysKept(sentence)
-    key_files.forget_unfinished(folder)
+    key_making.forget_unfinished(folder)
     newest = key_files.name_of(purpose, ring.newest(purpose))
     if newest in known and not is_unfinished(ring):
         check(purpose)
         newest = key_files.name_of(purpose, _next_number(ring, purpose))
-        key_files.create(folder, newest)
+        key_making.create(folder, newest)
     _take_over(newest, at)
     return newest
 
