@@ -122,7 +122,6 @@ def _configure(app: Flask) -> None:
         if web_address.is_loopback(app.config["BASE_URL"])
         else [base.hostname],
         MAX_CONTENT_LENGTH=64 * 1024,
-        SEND_FILE_MAX_AGE_DEFAULT=web.STATIC_SECONDS,
     )
 
 

@@ -6,8 +6,8 @@ nothing else. `__Host-` and Secure exactly if the base URL is https.
 
 from typing import Any
 
-from flask import Flask, Response, current_app
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask import Flask, Response, current_app, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Request
 
@@ -18,8 +18,15 @@ DEVICE_COOKIE = "device"
 DEVICE_DAYS = 30
 
 
+HEALTH = ("/health", "/health/ready")
+STATIC = "/static/"
+
+
 class OneCookieSession(SecureCookieSessionInterface):
-    """Flask's signed session, which two cookies of one name leave empty (S-113)."""
+    """Flask's signed session, which two cookies of one name leave empty (S-113).
+
+    Static files and `/health` have none: they are the same for everybody.
+    """
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
         """Return what reads cookies by every signing key and writes by the newest (S-162)."""
@@ -29,9 +36,20 @@ class OneCookieSession(SecureCookieSessionInterface):
         )
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if _has_no_session(request.path):
+            return self.session_class()
         if len(request.cookies.getlist(self.get_cookie_name(app))) > 1:
             return self.session_class()
         return super().open_session(app, request)  # type: ignore[arg-type]  # Flask's own request
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        # Not even "Vary: Cookie": a cache would keep a copy for each visitor.
+        if not _has_no_session(request.path):
+            super().save_session(app, session, response)
+
+
+def _has_no_session(path: str) -> bool:
+    return path.startswith(STATIC) or path in HEALTH
 
 
 class Application(Flask):

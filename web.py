@@ -4,7 +4,7 @@ The header names of htmx occur in this file only.
 """
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,10 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), clipboard-write=(self)",
 }
-STATIC_SECONDS = 365 * 24 * 3600
-"""How long a browser may keep a static file: its address changes with its content."""
+VERSIONED = "public, max-age=31536000, immutable"
+"""How long a static file is kept under an address that names its version: a year."""
+UNVERSIONED = "public, max-age=60, must-revalidate"
+"""Under any other address it may be another one after the next upgrade."""
 
 RETRY_SECONDS = "5"
 """When to ask again after a 503 that names no other time."""
@@ -154,6 +156,7 @@ def _secure(response: Response) -> Response:
     if response.status_code == 503:
         response.headers.setdefault("Retry-After", RETRY_SECONDS)
     if request.endpoint == "static" and response.status_code in {200, 206, 304}:
+        response.headers["Cache-Control"] = VERSIONED if _is_versioned() else UNVERSIONED
         return response
     response.headers["Cache-Control"] = "no-store"
     response.vary.update(["Cookie", "HX-Request"])
@@ -215,10 +218,25 @@ def unforeseen(error: Exception) -> Response:
     return error_page(500)
 
 
-@cache
 def _content_mark(folder: str, name: str) -> str:
+    """Return the version of a file as it is now: an upgrade may replace it under a server."""
     file = Path(folder) / name
-    return sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else ""
+    try:
+        now = file.stat()
+    except OSError:
+        return ""
+    return _hash_of(file, now.st_mtime_ns, now.st_size)
+
+
+@lru_cache(maxsize=100)
+def _hash_of(file: Path, changed_ns: int, size: int) -> str:
+    return sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def _is_versioned() -> bool:
+    """Tell whether the address of a static file that was found names the version it has."""
+    name = str((request.view_args or {})["filename"])
+    return _content_mark(str(current_app.static_folder), name) in request.args.getlist("v")
 
 
 def _mark_static(endpoint: str, values: dict[str, Any]) -> None:

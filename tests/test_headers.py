@@ -7,7 +7,7 @@ from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 
 import pytest
-from flask import Flask, Response, abort, request_finished
+from flask import Flask, Response, abort, request_finished, url_for
 from werkzeug.test import TestResponse
 
 from db import db
@@ -96,6 +96,12 @@ def wrong_password(site: Site) -> TestResponse:
     return person.client.post("/signin", data=data)
 
 
+def address_of(name: str, app: Flask) -> str:
+    """Return the address by which our pages name a static file."""
+    with app.test_request_context(base_url=app.config["BASE_URL"]):
+        return url_for("static", filename=name)
+
+
 ANSWERS: dict[str, tuple[int, Ask]] = {
     "page": (200, lambda site: site.get("/security")),
     "sign-in page": (200, lambda site: site.stranger("/signin")),
@@ -131,6 +137,7 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "fault, by htmx": (500, lambda site: site.get("/signin/broken", HX_Request="true")),
     "prefetch": (503, lambda site: site.get("/setup", Sec_Purpose="prefetch")),
     "static": (200, lambda site: site.stranger("/static/onward.css")),
+    "versioned static": (200, lambda site: site.stranger(address_of("onward.css", site.app))),
     "no static file": (404, lambda site: site.stranger("/static/nothing.css")),
 }
 
@@ -159,8 +166,7 @@ def test_every_answer_but_a_static_file_is_kept_by_nobody(
     answer = ask(site)
 
     if "/static/" in answer.request.path and status == 200:
-        assert "max-age=31536000" in answer.headers["Cache-Control"]
-        assert "Set-Cookie" not in answer.headers
+        assert "public" in answer.headers["Cache-Control"]
         return
     assert answer.headers["Cache-Control"] == "no-store"
     assert {"cookie", "hx-request"} <= {name.lower() for name in answer.vary}
@@ -289,6 +295,52 @@ def test_static_files_change_their_address_with_their_content(site: Site) -> Non
     text = site.get("/help").text
     assert not re.findall(r'"/static/[^"?]+"', text)
     assert len(re.findall(r'"/static/[^"]+\?v=[0-9a-f]{12}"', text)) >= 4
+
+
+YEAR, MINUTE = "public, max-age=31536000, immutable", "public, max-age=60, must-revalidate"
+
+
+def test_only_the_address_of_the_present_version_is_kept_for_a_year(site: Site) -> None:
+    """Otherwise a file from before an upgrade would stay for a year under the new address."""
+    right, plain = address_of("onward.css", site.app), "/static/onward.css"
+    kept = {
+        address: site.stranger(address).headers["Cache-Control"]
+        for address in (right, plain, f"{plain}?v=", f"{plain}?v=000000000000", f"{right}0")
+    }
+
+    assert kept.pop(right) == YEAR
+    assert set(kept.values()) == {MINUTE}
+    unchanged = site.stranger(plain, **{"If-None-Match": site.stranger(plain).headers["ETag"]})
+    assert (unchanged.status_code, unchanged.headers["Cache-Control"]) == (304, MINUTE)
+
+
+def test_a_file_that_was_replaced_has_another_version_at_once(app: Flask, tmp_path: Path) -> None:
+    """An upgrade replaces files while the old server still runs."""
+    app.static_folder = str(tmp_path)
+    file = tmp_path / "page.css"
+    file.write_text("a{}")
+    before = address_of("page.css", app)
+
+    file.write_text("a{color:red}")
+
+    asked = app.test_client()
+    assert address_of("page.css", app) != before
+    assert asked.get(before, buffered=True).headers["Cache-Control"] == MINUTE
+    assert asked.get(address_of("page.css", app), buffered=True).headers["Cache-Control"] == YEAR
+
+
+def test_a_static_file_is_the_same_for_everybody(site: Site) -> None:
+    """No Vary: Cookie and no cookie, whoever asks."""
+    answers = [
+        ask(path)
+        for path in (address_of("onward.css", site.app), "/static/wizard.js")
+        for ask in (site.get, site.stranger)
+    ]
+
+    for answer in answers:
+        assert answer.status_code == 200
+        assert "cookie" not in {name.lower() for name in answer.vary}
+        assert "Set-Cookie" not in answer.headers
 
 
 def test_a_broken_database_gets_our_own_page(app: Flask, bob: Person) -> None:
