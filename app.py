@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify, send_from_directory
+from flask import Flask, Response, send_from_directory
 from flask_babel import Babel
 from flask_wtf import CSRFProtect
 from htmx_flask import Htmx
-from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import clock
@@ -45,6 +44,7 @@ from accounts import (
 from admin import pages as admin_pages
 from db import alembic, db
 from mail import carrier, postman, preview, smtp
+from operations import health
 from wizard import views as wizard_views
 
 ROOT = Path(__file__).parent
@@ -150,6 +150,7 @@ def _extend(app: Flask) -> None:
     CSRFProtect(app).exempt(unsubscribe.bp)
     app.after_request(postman.deliver_after)
     sweeper.init_app(app)
+    health.init_app(app)
     hops = app.config["PROXY_HOPS"]
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]  # Flask's own way
@@ -177,9 +178,15 @@ def _pages(app: Flask) -> None:
         return web.render("help.html")
 
     @app.get("/health")
-    def health() -> Response:
-        db.session.execute(text("SELECT 1"))
-        return jsonify(status="ok")
+    def alive() -> Response:
+        return Response("alive\n", mimetype="text/plain")
+
+    @app.get("/health/ready")
+    def ready() -> Response:
+        is_ready = health.watch().is_ready()
+        # What is wrong stands in the log, and `doctor` tells it: strangers learn nothing.
+        words, status = ("ok", 200) if is_ready else ("not ok", 503)
+        return Response(f"{words}\n", status, mimetype="text/plain")
 
     @app.get("/favicon.ico")
     def favicon() -> Response:

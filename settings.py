@@ -90,6 +90,7 @@ SETTINGS = (
         1,
         1000,
     ),
+    Setting("HEALTH_SECONDS", 10, "seconds between two looks of /health/ready", 1, 3600),
     Setting(
         "MARK_FILE",
         "",

@@ -36,10 +36,11 @@ GALLERY = {
     for view in ("index", "show", "show_caught", "body", "download", "send", "version")
 }
 """Routed on a maintainer's own machine only, where it shows nobody's data."""
+FOR_MACHINES = {"static", "alive", "ready"}
+"""Endpoints that are the same for everybody: nobody is looked up, also without a database."""
 EVERYBODY = {
-    "static",
+    *FOR_MACHINES,
     "home",
-    "health",
     "favicon",
     "help_page",
     "signin.sign_out",
@@ -148,7 +149,7 @@ def check() -> Response | None:
     if request.routing_exception is not None:
         # An untrusted Host or an unknown path is refused before anything is read.
         raise request.routing_exception
-    if request.endpoint == "static":
+    if request.endpoint in FOR_MACHINES:
         return None
     if not _is_own_post():
         return web.error_page(403)

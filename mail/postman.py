@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from flask import Response, current_app, g
-from sqlalchemy import ColumnElement, and_, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 
 import clock
 import keys
-from db import db
+from db import db, reading
 from mail import pause, smtp
 from mail.carrier import Carrier, Urgency, carrier
 from mail.letter import letter
@@ -113,11 +113,22 @@ def due(at: datetime, most: int | None = None) -> list[int]:
 
     A code is its own request's to send; left behind, it is only looked at to wipe it.
     """
-    is_left = or_(Outbox.expires_at.is_(None), Outbox.expires_at <= at)
-    found = select(Outbox.id).where(_waits(at), is_left).order_by(Outbox.id).limit(most)
+    found = select(Outbox.id).where(_is_due(at)).order_by(Outbox.id).limit(most)
     ids = list(db.session.scalars(found))
     db.session.rollback()
     return ids
+
+
+def waiting_since(at: datetime) -> datetime | None:
+    """Return since when the longest waiting mail is due, or None if nothing is."""
+    time = func.coalesce(Outbox.next_try_at, Outbox.expires_at, Outbox.made_at)
+    with reading() as connection:
+        return connection.scalar(select(func.min(time)).where(_is_due(at)))
+
+
+def _is_due(at: datetime) -> ColumnElement[bool]:
+    is_left = or_(Outbox.expires_at.is_(None), Outbox.expires_at <= at)
+    return and_(_waits(at), is_left)
 
 
 def _waits(at: datetime) -> ColumnElement[bool]:

@@ -13,10 +13,12 @@ from sqlalchemy import make_url, text
 import keys
 from app import create_app
 from db import db
+from operations import health
 from tests import postgres
 from tests.conftest import CHEAP, install
 from tests.person import PASSWORD, Page, Person
 from tests.test_database_faults import SHORT, assert_sorry, told
+from tests.test_health import finish_looks
 
 
 class Site:
@@ -201,6 +203,20 @@ def test_a_frozen_server_holds_few_threads(site: Site, caplog: pytest.LogCapture
     assert [page.status for page in pages] == [503] * 12
     waited = [line for line in told(caplog) if "within 1 s" in line]
     assert 1 <= len(waited) <= site.app.config["DATABASE_WAITERS"]
+    assert until_answered(site) == 303
+
+
+@pytest.mark.parametrize("fault", [stopped, frozen, locked], ids=["stopped", "frozen", "locked"])
+def test_readiness_is_told_while_it_lasts(site: Site, fault: Fault) -> None:
+    """A locked table of events is no fault of the whole: other pages work."""
+    health.init_app(site.app)  # whatever was seen a moment ago
+    with fault(site):
+        answer = site.app.test_client().get("/health/ready")
+
+        right = (200, "ok\n") if fault is locked else (503, "not ok\n")
+        assert (answer.status_code, answer.text) == right
+        assert site.app.test_client().get("/health").text == "alive\n"
+    finish_looks()
     assert until_answered(site) == 303
 
 

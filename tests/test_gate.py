@@ -40,6 +40,7 @@ FOR_EVERYBODY = {
     "/signout",
     "/help",
     "/health",
+    "/health/ready",
     "/favicon.ico",
     "/static/onward.css",
 }

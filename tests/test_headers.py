@@ -106,6 +106,7 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "page": (200, lambda site: site.get("/security")),
     "sign-in page": (200, lambda site: site.stranger("/signin")),
     "health": (200, lambda site: site.stranger("/health")),
+    "readiness": (200, lambda site: site.stranger("/health/ready")),
     "favicon": (200, lambda site: site.stranger("/favicon.ico")),
     "head": (200, lambda site: site.bob.client.head("/security")),
     "fragment": (200, lambda site: site.get("/security", HX_Request="true")),

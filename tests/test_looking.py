@@ -54,7 +54,10 @@ def stranger(app: Flask) -> Person:
 def test_looking_at_every_address_changes_nothing(
     app: Flask, noon: Traveller, snapshot: Snapshot, who: Callable[[Flask], Person]
 ) -> None:
-    """S-132: with no set-up to void and no view to be seen; the return from SSO is answered 404."""
+    """S-132: with no set-up to void and no view to be seen; the return from SSO is answered 404.
+
+    The row that `/health/ready` writes is one of `runs`, which the snapshot leaves out.
+    """
     person = who(app)
     before, met = snapshot(), set()
     for method, address in addresses_of(app, account_id="2", kind="codes", filename="onward.css"):
