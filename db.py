@@ -146,10 +146,10 @@ def _prepare(connection: Any, record: object) -> None:
     """Make SQLite durable and strict, and leave BEGIN to us; let PostgreSQL compile nothing."""
     if isinstance(connection, SQLiteConnection):
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     else:
         # It would compile a count of 20,000 people for seconds that runs for a tenth of one.
         connection.execute("SET jit = off")
