@@ -85,6 +85,13 @@ def _database(values: Values) -> str | None:
     return None if fits else "ONWARD_DATABASE_URL must be like postgresql://user@host/database."
 
 
+def _lives(values: Values) -> str | None:
+    addresses, events = (int(str(values[name])) for name in ("ADDRESSES_DAYS", "EVENTS_DAYS"))
+    if addresses > events:
+        return "ONWARD_ADDRESSES_DAYS must not be more than ONWARD_EVENTS_DAYS."
+    return None
+
+
 def _split(url: str) -> SplitResult | None:
     """Return the parts of an address that has a host, and a port that exists, or None."""
     try:
@@ -110,4 +117,5 @@ RULES: tuple[Callable[[Values], str | None], ...] = (
     _addresses,
     _mail_server,
     _database,
+    _lives,
 )

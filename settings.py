@@ -22,6 +22,10 @@ MOST_DIGITS = 18
 """Digits of a number that are read."""
 ON = ("1", "true", "yes", "on")
 OFF = ("0", "false", "no", "off", "")
+LEAST_EVENTS, LEAST_SIGN_INS, LEAST_MAILS = 100, 31, 2
+"""Days below which something that is shown or limited would become wrong."""
+MOST_KEPT = 3650
+"""Days that rows are kept at most."""
 
 
 class SettingError(RuntimeError):
@@ -129,6 +133,16 @@ SETTINGS = (
         "pages of one process that wait so; at most half of its threads",
         1,
         1000,
+    ),
+    Setting("EVENTS_DAYS", 730, "days that the log keeps an event", LEAST_EVENTS, MOST_KEPT),
+    Setting(
+        "ADDRESSES_DAYS", 90, "days that it keeps the network address of an event", 1, MOST_KEPT
+    ),
+    Setting(
+        "SIGN_INS_DAYS", 90, "days that a sign-in that ended is kept", LEAST_SIGN_INS, MOST_KEPT
+    ),
+    Setting(
+        "MAILS_DAYS", 30, "days that a mail that left or failed is kept", LEAST_MAILS, MOST_KEPT
     ),
     Setting("PASSWORD_TIME_COST", 2, "argon2id passes (OWASP: 2 with 19 MiB)", 1, 1000),
     Setting("PASSWORD_MEMORY_KIB", 19456, "argon2id memory, KiB", 8, 4 * 1024 * 1024),

@@ -3,41 +3,28 @@
 from datetime import datetime, timedelta
 
 from flask import Flask, Response, current_app, request
-from sqlalchemy import delete, or_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 import clock
 import database_faults
-from accounts.password_link import INVITED, OWN_TRIES, PasswordLink
-from accounts.password_tries import PasswordTries
-from accounts.sso_trip import Trip
-from db import db
-from factors import void_record
-from factors.backup_email import EmailCode
-from factors.trusted_device import LIFE, TrustedDevice
-from wizard.wizard import RESUMABLE, Wizard
+from operations import lives
 
 EVERY = timedelta(hours=1)
-DAY = timedelta(days=1)
+SOON = timedelta(minutes=1)
+"""When it goes on, if one time was not enough."""
+BATCHES = 20
+"""Small transactions of one time: whoever waits for the database waits for one of them."""
 
 
-def sweep(at: datetime) -> None:
-    """Delete void records, dead codes, old counts and forgotten browsers."""
-    void_record.wipe(at)
-    db.session.execute(
-        update(Wizard)
-        .where(
-            Wizard.sealed_kept.is_not(None),
-            or_(Wizard.hidden_at.is_(None), Wizard.hidden_at <= at - RESUMABLE),
-        )
-        .values(sealed_kept=None)
-    )
-    db.session.execute(delete(EmailCode).where(EmailCode.made_at <= at - DAY))
-    db.session.execute(delete(TrustedDevice).where(TrustedDevice.last_used_at <= at - LIFE))
-    db.session.execute(delete(Trip).where(Trip.started_at <= at - DAY))
-    db.session.execute(delete(PasswordTries).where(PasswordTries.since <= at - DAY))
-    db.session.execute(delete(PasswordLink).where(PasswordLink.made_at <= at - INVITED - OWN_TRIES))
-    db.session.commit()
+def sweep(at: datetime) -> bool:
+    """End what is over, some rows at a time; tell whether that was all."""
+    batches = 0
+    for ending in lives.endings(at):
+        while ending.some() == lives.BATCH:
+            batches += 1
+            if batches == BATCHES:
+                return False
+    return True
 
 
 def _after(response: Response) -> Response:
@@ -52,7 +39,8 @@ def _after(response: Response) -> Response:
 def _sweep_within(app: Flask, at: datetime) -> None:
     with app.app_context():
         try:
-            sweep(at)
+            if not sweep(at):
+                app.extensions["swept_at"] = at - EVERY + SOON
         except SQLAlchemyError as error:
             if not database_faults.passes(error):
                 raise

@@ -15,6 +15,10 @@ OF_NOBODY = 0
 """Instead of an organisation: stands in no organisation's log, since none has this number."""
 
 
+NOT_KEPT = "not kept"
+"""Instead of the network address that an event came from, once that has had its day."""
+HAS_ADDRESS = f"address NOT IN ('', '{NOT_KEPT}')"
+"""As a condition, in the very words of its index."""
 NEWEST = "onward-newest-event"
 """In a session's `info`: the newest event that its transaction has written."""
 
@@ -30,6 +34,13 @@ class Event(Model):
             "by_account_id",
             sqlite_where=text("by_account_id IS NOT NULL"),
             postgresql_where=text("by_account_id IS NOT NULL"),
+        ),
+        # The addresses that are to be blanked next: found without reading all that are.
+        Index(
+            "ix_events_address_at",
+            "at",
+            sqlite_where=text(HAS_ADDRESS),
+            postgresql_where=text(HAS_ADDRESS),
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -39,6 +39,10 @@ class Role(StrEnum):
     OWNER = "owner"
 
 
+REMOVED = "removed person "
+"""Instead of name and address: how the number of somebody begins who was removed."""
+
+
 class Account(Model):
     """A person who signs in."""
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, update
+from sqlalchemy import ForeignKey, Index, text, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,7 +28,17 @@ class SignIn(Model):
     """One signed-in browser, kept on the server (S-110)."""
 
     __tablename__ = "sign_ins"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        # Old ones, and those of a browser that is forgotten, are found without reading all.
+        Index("ix_sign_ins_first_at", "first_at"),
+        Index(
+            "ix_sign_ins_device_id",
+            "device_id",
+            sqlite_where=text("device_id IS NOT NULL"),
+            postgresql_where=text("device_id IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     token_hash: Mapped[str] = mapped_column(unique=True)

@@ -33,7 +33,7 @@ class Outbox(SealedModel):
     sealed_message: Mapped[str | None]
     series: Mapped[str | None]
     code_nonce: Mapped[str | None]
-    made_at: Mapped[datetime]
+    made_at: Mapped[datetime] = mapped_column(index=True)
     expires_at: Mapped[datetime | None]
     """When what it says is worth nothing any more: it is not sent after that."""
     tries: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -40,6 +40,7 @@ LANDED = {
     "0021": "1d8511441aa69fc2eb9fbf06bfeed17a0c5f300c2a90d01d7a176f5b7709a538",
     "0022": "1b9c88060ddcdc7050811b724df35e80b21804426ce57c62324fb2fa6f5bce02",
     "0023": "7c0634c8eac7727148b8526dda44ee98aeff6ee46bed0488239b85064728b5eb",
+    "0024": "1780d4ec004b60c878459d81581f1f7698bdb5fe9d092ed545483e5c995f896f",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 

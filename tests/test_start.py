@@ -87,6 +87,7 @@ BOTH = "Set ONWARD_MAIL_USE_TLS or ONWARD_MAIL_USE_SSL, not both."
 HOST = "ONWARD_MAIL_SERVER must be a host alone; its port is ONWARD_MAIL_PORT."
 SENDER = "ONWARD_MAIL_DEFAULT_SENDER must hold an address, like Example <sign-in@example.org>."
 DATABASE = "ONWARD_DATABASE_URL must be like postgresql://user@host/database."
+KEPT = "ONWARD_{}_DAYS must be a whole number from {} to 3650."
 BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path."
 
 
@@ -101,6 +102,16 @@ BASE = "ONWARD_BASE_URL must be like https://sign-in.example.org, without a path
         *(("ONWARD_MAIL_TIMEOUT", value, SECONDS) for value in ("0", "3601", "1.5")),
         *(("ONWARD_MAIL_WAIT", value, WAIT) for value in ("0", "601")),
         *(("ONWARD_MAIL_WAITERS", value, WAITERS) for value in ("0", "1001")),
+        ("ONWARD_EVENTS_DAYS", "99", KEPT.format("EVENTS", 100)),
+        ("ONWARD_EVENTS_DAYS", "for ever", KEPT.format("EVENTS", 100)),
+        ("ONWARD_ADDRESSES_DAYS", "0", KEPT.format("ADDRESSES", 1)),
+        ("ONWARD_SIGN_INS_DAYS", "30", KEPT.format("SIGN_INS", 31)),
+        ("ONWARD_MAILS_DAYS", "3651", KEPT.format("MAILS", 2)),
+        (
+            "ONWARD_ADDRESSES_DAYS",
+            "731",
+            "ONWARD_ADDRESSES_DAYS must not be more than ONWARD_EVENTS_DAYS.",
+        ),
         *(("ONWARD_PROXY_HOPS", value, HOPS) for value in ("", "1.5", "-1", "101")),
         *(("ONWARD_PASSWORD_TIME_COST", value, PASSES) for value in ("0", str(2**64))),
         *(("ONWARD_PASSWORD_MEMORY_KIB", value, MEMORY) for value in ("7", "4194305")),

@@ -81,7 +81,7 @@ class Wizard(SealedModel):
     id: Mapped[int] = mapped_column(primary_key=True)
     attempt: Mapped[str] = mapped_column(unique=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
-    sign_in_id: Mapped[int] = mapped_column(ForeignKey("sign_ins.id"))
+    sign_in_id: Mapped[int] = mapped_column(ForeignKey("sign_ins.id"), index=True)
     entry_nonce: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[Kind] = mapped_column(choice(Kind))
     step: Mapped[str]
