@@ -3,15 +3,19 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from flask import Flask
 from sqlalchemy import text
 
+import clock
 from app import create_app
 from database_waits import Waits
 from db import db
+from mail.carrier import EXTENSION
 from tests.conftest import CHEAP
 from tests.person import PASSWORD, Page, Person
 
@@ -185,6 +189,25 @@ def test_few_wait_for_long_and_the_others_are_told_at_once(app: Flask) -> None:
     with waits.turn() as mine, waits.turn() as another:
         assert mine
         assert another
+
+
+def test_what_comes_after_an_answer_is_one_line_too(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The sweeper, who finds something to do, and the look for mails that are due."""
+    with time_machine.travel(clock.now() - timedelta(days=1000), tick=True):
+        Person(app, "bob@example.com").sign_in()
+    long_ago = clock.now() - timedelta(hours=2)
+    app.extensions |= {"swept_at": long_ago, "mail_looked_at": long_ago}
+
+    with locked(app):
+        assert app.test_client().post("/nowhere", buffered=True).status_code == 404
+        app.extensions[EXTENSION].settle()
+
+    assert sorted(told(caplog)) == [
+        "the database does not serve the mail thread: SQLITE_BUSY",
+        "the database does not serve the sweeper: SQLITE_BUSY",
+    ]
 
 
 def test_a_fault_of_ours_stays_one(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
