@@ -16,12 +16,12 @@ import time_machine
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
 
-from app import create_app
 from mail import preview
 from tests.browser import chromium
 from tests.browser.mailbox import code_in, letter_from
 from tests.browser.site import Site, serving
 from tests.browser.visitor import ARGUMENTS, Visitor
+from tests.conftest import uninstalled
 from tests.person import app_code
 from tests.png import slim
 
@@ -243,7 +243,7 @@ def every_picture(page: Page, name: str, folder: Path) -> None:
 def gallery() -> Iterator[str]:
     """Serve the gallery of mails; yield its address."""
     with TemporaryDirectory() as instance:
-        app = create_app({"INSTANCE": instance, "ISSUER": "Onward Demo"})
+        app = uninstalled(Path(instance), ISSUER="Onward Demo")
         preview.open_alone(app)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever)

@@ -14,8 +14,8 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app
 from db import db
+from tests.conftest import uninstalled
 from tests.person import PASSWORD, Person
 
 Rows = Callable[[str], list[tuple[object, ...]]]
@@ -62,7 +62,7 @@ def test_a_second_init_keeps_the_keys_and_everything_else(
 
 
 def test_init_never_shows_a_key(tmp_path: Path) -> None:
-    app = create_app({"INSTANCE": str(tmp_path / "new")})
+    app = uninstalled(tmp_path / "new")
     output = run(app, "init").output
 
     assert output.count("Back it up apart from the database.") == 3

@@ -15,6 +15,7 @@ from app import create_app
 from db import db
 from mail import preview
 from mail.message import MESSAGES
+from tests.conftest import uninstalled
 from tests.live import free_port
 from tests.person import Page
 from tests.test_mail_delivery import Box, server
@@ -25,7 +26,7 @@ MAIL = "/mail/verification_code/usual"
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Flask]:
     """As `flask mail preview` serves it: an instance folder that does not even exist."""
-    app = create_app({"INSTANCE": str(tmp_path / "nothing")})
+    app = uninstalled(tmp_path / "nothing")
     preview.open_alone(app)
     yield app
     with app.app_context():

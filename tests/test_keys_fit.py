@@ -16,7 +16,7 @@ from app import create_app
 from db import db
 from mail.carrier import carrier
 from tests import postgres
-from tests.conftest import CHEAP, FIT, install
+from tests.conftest import FIT, install, uninstalled
 from tests.person import Person, app_code
 from tests.test_start import run as program
 from tests.upgrades import installed as old_installation
@@ -86,7 +86,7 @@ def test_new_keys_are_made_when_the_operator_says_that_the_old_are_lost(site: Fl
 
 
 def test_a_key_of_the_wrong_shape_is_not_written_over(tmp_path: Path) -> None:
-    app = create_app({"INSTANCE": str(tmp_path / "new"), **CHEAP})
+    app = uninstalled(tmp_path / "new")
     folder_of(app).mkdir(parents=True)
     (folder_of(app) / "pepper.key").write_text("short")
 

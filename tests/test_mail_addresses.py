@@ -13,6 +13,7 @@ from mail import preview, samples
 from mail.lint import lint
 from mail.message import MESSAGES
 from mail.samples import samples_of
+from tests.conftest import uninstalled
 from tests.person import Page
 
 ADDRESSES = {
@@ -91,9 +92,7 @@ def test_a_code_is_bound_to_the_host_alone(app: Flask, address: str, host: str) 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Flask]:
     """`flask mail preview` with the settings of an installation that the world can reach."""
-    app = create_app(
-        {"INSTANCE": str(tmp_path / "nothing"), "BASE_URL": "https://sign-in.example.org"}
-    )
+    app = uninstalled(tmp_path / "nothing", BASE_URL="https://sign-in.example.org")
     preview.open_alone(app)
     yield app
     with app.app_context():

@@ -18,7 +18,7 @@ from db import db
 from operations import mark
 from tests import copies
 from tests.administration import administrator, press
-from tests.conftest import CHEAP, FIT, NOON, install
+from tests.conftest import CHEAP, FIT, NOON, install, uninstalled
 from tests.person import Person, app_code
 from tests.test_house import product_files
 from tests.upgrades import installed as old_installation
@@ -149,7 +149,7 @@ def test_the_mark_of_another_installation_says_nothing(
 def test_an_installation_without_accounts_gets_its_mark_from_init(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = create_app({"INSTANCE": str(tmp_path / "new"), **CHEAP})
+    app = uninstalled(tmp_path / "new")
     assert run(app, "init").exit_code == 0
     mark_of(app).unlink()
     assert refused(app, capsys).endswith("Run: flask --app app init\n")
@@ -255,7 +255,7 @@ def test_the_mark_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_mark_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
-    app = create_app({"INSTANCE": str(tmp_path / "new"), "MARK_FILE": "no/such/mark", **CHEAP})
+    app = uninstalled(tmp_path / "new", MARK_FILE="no/such/mark")
 
     refusal = run(app, "init")
 

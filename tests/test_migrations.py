@@ -11,9 +11,9 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, inspect, text
 
 import keys
-from app import create_app
 from db import Model, alembic, db
 from tests import postgres
+from tests.conftest import uninstalled
 
 FOLDER = Path(__file__).parent.parent / "migrations"
 LANDED = {
@@ -84,7 +84,7 @@ def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[F
 
 def _migrated(folder: Path, address: str, other: str) -> Iterator[tuple[Flask, Engine]]:
     keys.make(folder / "instance" / "keys")
-    app = create_app({"INSTANCE": str(folder / "instance"), "DATABASE_URL": address})
+    app = uninstalled(folder / "instance", DATABASE_URL=address)
     assert app.test_cli_runner().invoke(args=["init"]).exit_code == 0
     beside = create_engine(other)
     yield app, beside

@@ -8,10 +8,9 @@ from flask import Flask
 from sqlalchemy import text
 
 import keys
-from app import create_app
 from db import alembic, db
 from tests import postgres
-from tests.conftest import CHEAP
+from tests.conftest import uninstalled
 
 OLD = [
     "INSERT INTO organisations (id, name, enforcement, grace_days, created_at)"
@@ -36,11 +35,11 @@ OLD = [
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     """Return an application whose database is that of the version before, with people."""
     keys.make(tmp_path / "instance" / "keys")
-    settings = {"INSTANCE": str(tmp_path / "instance"), **CHEAP}
     if request.param == "sqlite":
-        yield filled(create_app(settings))
+        yield filled(uninstalled(tmp_path / "instance"))
         return
-    made = create_app(settings | {"DATABASE_URL": postgres.new_database(postgres.shared(), "old")})
+    address = postgres.new_database(postgres.shared(), "old")
+    made = uninstalled(tmp_path / "instance", DATABASE_URL=address)
     yield filled(made)
     with made.app_context():
         db.engine.dispose()

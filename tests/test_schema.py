@@ -12,11 +12,10 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app
 from db import db
 from operations import schema
 from tests import postgres, upgrades
-from tests.conftest import FIT
+from tests.conftest import FIT, uninstalled
 from tests.test_migrations import FOLDER
 
 
@@ -164,7 +163,7 @@ def test_init_leaves_a_newer_database_alone(app: Flask) -> None:
 
 
 def test_a_database_that_nothing_has_made_is_named(tmp_path: Path) -> None:
-    app = create_app({"INSTANCE": str(tmp_path / "instance"), **FIT})
+    app = uninstalled(tmp_path / "instance", **FIT)
     (tmp_path / "instance").mkdir()
 
     assert "FAULT  database: it was never initialised; run: flask --app app init" in faults(app)

@@ -19,11 +19,10 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from app import create_app
 from db import alembic, db
 from sealed import SealedModel
 from tests import postgres, upgrades
-from tests.conftest import CHEAP
+from tests.conftest import uninstalled
 from tests.person import Person, app_code, letters, text_of
 from tests.upgrades import NOON, installed, tables
 
@@ -347,7 +346,7 @@ def test_an_upgrade_killed_half_way_has_changed_nothing(old: Old) -> None:
 
 
 def test_a_new_installation_needs_no_keys_beforehand(tmp_path: Path) -> None:
-    app = create_app({"INSTANCE": str(tmp_path / "new"), **CHEAP})
+    app = uninstalled(tmp_path / "new")
 
     done = run(app, "init")
 

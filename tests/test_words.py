@@ -11,8 +11,8 @@ from flask import Flask
 from flask_babel import LazyString
 from jinja2 import nodes
 
-from app import create_app
 from factors.refusal import TEXTS
+from tests.conftest import uninstalled
 from wizard.pages import WHAT_HAPPENED
 from wizard.progress import STAGES
 
@@ -41,7 +41,7 @@ NEVER = [
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """One application for all: its templates are only read here."""
-    return create_app({"INSTANCE": str(tmp_path_factory.mktemp("words"))})
+    return uninstalled(tmp_path_factory.mktemp("words"))
 
 
 def names(file: Path) -> str:

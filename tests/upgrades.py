@@ -25,9 +25,8 @@ from sqlalchemy import Column, DateTime, MetaData, Table, insert, select, text
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, TestResponse
 
-from app import create_app
 from db import alembic, db
-from tests.conftest import CHEAP, install
+from tests.conftest import install, uninstalled
 from tests.person import Page, Person, app_code
 
 STORED = Path(__file__).parent / "installations"
@@ -53,7 +52,7 @@ def installed_by(
     (folder / "keys").mkdir(parents=True, mode=0o700)
     for name, key in stored["keys"].items():
         (folder / "keys" / f"{name}.key").write_text(key)
-    app = create_app({"INSTANCE": str(folder), **CHEAP, **config})
+    app = uninstalled(folder, **config)
     app.extensions["stored browsers"] = stored["browsers"]
     with app.app_context():
         migrate(revision)
