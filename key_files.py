@@ -135,5 +135,11 @@ def _parse(name: str, text: str) -> bytes:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Return the files of keys, whatever is in them."""
-    return [file for file in folder.glob("*.key") if _NAME.fullmatch(file.stem)]
+    """Return the files of keys, whatever is in them; raise KeysMissing for a closed folder."""
+    try:
+        files = [folder / name for name in os.listdir(folder)]  # a glob would find none in it
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise KeysMissing(f"The folder {folder} can't be read: {error.strerror}.") from None
+    return [file for file in files if file.suffix == ".key" and _NAME.fullmatch(file.stem)]

@@ -2,25 +2,25 @@
 
 import os
 from pathlib import Path
+from time import monotonic, sleep
 from typing import NoReturn
 
 import click
 from flask import Flask
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 import keys
 import web_address
 from db import db
-from operations import start
+from operations import faults, start
+from operations.polite import TRY_AGAIN
 
 DEMO_MARK = "demo-people.json"
 """File in the instance folder that holds the demo people's passwords."""
 WORKER_BOOT_ERROR = 3
 """Exit status at which gunicorn ends; after any other it starts the worker again, for ever."""
-
-
-TRY_AGAIN = 75
-"""Exit status of a start that may work later (EX_TEMPFAIL of sysexits.h)."""
+PAUSE = 0.5
+"""Seconds between two looks at a database that can't be reached."""
 DEVELOPMENT = "ONWARD_DEVELOPMENT"
 """Set by `make run` for the server that it becomes."""
 
@@ -39,7 +39,7 @@ def refuse(sentence: str, status: int = WORKER_BOOT_ERROR) -> NoReturn:
 
 
 def check(app: Flask) -> None:
-    """Exit with a sentence instead of serving with missing keys or with demo people.
+    """Exit with a sentence instead of serving no installation, without keys or demo people.
 
     Commands such as `routes` or `init` need neither keys nor database.
     """
@@ -48,8 +48,11 @@ def check(app: Flask) -> None:
     instance = Path(app.instance_path)
     if (instance / DEMO_MARK).exists() and not web_address.is_loopback(app.config["BASE_URL"]):
         refuse("This instance holds demo people. It serves this machine only.")
-    if not _has_database(app):
-        return
+    if not _is_installed(app):
+        refuse(
+            f"There is no installation in {instance}. Is ONWARD_INSTANCE right? "
+            "A new one is made by: flask --app app init"
+        )
     try:
         keys.load(instance / "keys")
     except keys.KeysMissing as error:
@@ -59,30 +62,39 @@ def check(app: Flask) -> None:
 def check_database(app: Flask) -> None:
     """Exit with a sentence instead of serving a database that must not be served now.
 
-    One that can't be reached is not served either: nobody knows then what it is.
+    One that can't be reached is waited for, and then not served either: nobody knows what it is.
     """
-    if not is_about_to_serve() or not _has_database(app):
+    if not is_about_to_serve():
         return
+    until = monotonic() + app.config["START_WAIT"]
     with app.app_context():
-        try:
-            sentence = start.refusal(keys.load(Path(app.instance_path) / "keys"))
-        except OperationalError as error:
-            refuse(f"The database can't be reached: {_first_line(error)}", TRY_AGAIN)
-        except DBAPIError as error:
-            refuse(f"The database can't be read: {_first_line(error)}")
-        finally:
-            db.engine.dispose()  # what a server forks must share no connection
+        while (fault := _fault_of_database(app)) is not None:
+            if monotonic() >= until:
+                refuse(faults.sentence(fault), TRY_AGAIN)
+            sleep(PAUSE)
+
+
+def _fault_of_database(app: Flask) -> DBAPIError | None:
+    """Return a fault that may pass; exit with a sentence for what does not."""
+    try:
+        sentence = start.refusal(keys.load(Path(app.instance_path) / "keys"))
+    except DBAPIError as error:
+        if not faults.is_passing(error):
+            refuse(faults.sentence(error))
+        return error
+    finally:
+        db.engine.dispose()  # what a server forks must share no connection
     if sentence is not None:
         refuse(sentence)
+    return None
 
 
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
-
-
-def _has_database(app: Flask) -> bool:
-    default = Path(app.instance_path) / "onward.sqlite"
-    return bool(app.config["DATABASE_URL"]) or default.exists()
+def _is_installed(app: Flask) -> bool:
+    """Tell whether anything is there: its own database, or keys for one that is elsewhere."""
+    instance = Path(app.instance_path)
+    if app.config["DATABASE_URL"]:
+        return instance.exists() or not keys.missing(instance / "keys")
+    return (instance / "onward.sqlite").exists()
 
 
 def is_about_to_serve() -> bool:

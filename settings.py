@@ -96,6 +96,12 @@ SETTINGS = (
     ),
     Setting("HEALTH_SECONDS", 10, "seconds between two looks of /health/ready", 1, 3600),
     Setting(
+        "START_WAIT",
+        30,
+        "seconds that a start waits for a database that can't be reached",
+        most=60,
+    ),
+    Setting(
         "MARK_FILE",
         "",
         "file by which an old copy of the database is noticed; empty: mark in the instance folder",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
+from keys import KeysMissing
 from operations import faults
 
 TRY_AGAIN = 75
@@ -39,12 +40,14 @@ def polite(command: click.Command) -> click.Command:
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Turn what the database or the disk raises into MachineFault or PassingFault."""
+    """Turn what database, disk and keys raise into MachineFault or PassingFault."""
     try:
         yield
     except DBAPIError as error:
         kind = PassingFault if faults.is_passing(error) else MachineFault
         raise kind(faults.sentence(error)) from None
+    except KeysMissing as error:
+        raise MachineFault(str(error)) from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise PassingFault("The disk is full.") from None

@@ -2,27 +2,31 @@
 
 from typing import Any
 
-from sqlalchemy import Row, func, inspect, select
+from sqlalchemy import Row, func, select
 
 from accounts.events import Event
 from db import reading
 from keys import KeyRing
-from operations import key_check, mark
+from operations import key_check, mark, schema
 from operations.installation_row import Installation
 
 NOT_READY = "The database is not ready for this version. Run: flask --app app init"
+NEVER = (
+    "The database was never initialised. Is ONWARD_DATABASE_URL right? "
+    "A new installation is made by: flask --app app init"
+)
 RESTORE = "flask --app app restore"
 RETIRED = f"They are among the retired ones: if this is an old copy, run: {RESTORE}"
 
 
 def refusal(ring: KeyRing) -> str | None:
-    """Return why the database must not be served with these keys, or None.
-
-    A database that no migration of ours has made yet is nobody's to judge here.
-    """
+    """Return why the database must not be served with these keys, or None."""
     with reading() as connection:
-        if not inspect(connection).has_table(Installation.__tablename__):
-            return None
+        version = schema.version(connection)
+        if version is None:
+            return NEVER
+        if sentence := schema.misfit(version):
+            return sentence
         columns = Installation.__table__.c
         found = select(columns.uid, columns.epoch, columns.key_prints)
         row = connection.execute(found).first()

@@ -100,6 +100,7 @@ def test_every_single_file_has_its_floor() -> None:
         "app",
         "commands",
         "demo",
+        "gunicorn.conf",
         "sweeper",
     }
 

@@ -4,16 +4,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Timer
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 import keys
 import settings
 from app import create_app
 from db import db
-from tests.conftest import install
+from tests.conftest import install, uninstalled
 from tests.person import Person
 
 ROOT = Path(__file__).parent.parent
@@ -175,7 +180,7 @@ def test_what_make_sets_for_itself_is_let_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(f"ONWARD_{name}", "1")
-    assert create_app({"INSTANCE": str(tmp_path)})
+    assert uninstalled(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -285,11 +290,12 @@ def test_a_base_address_is_https_or_this_machine(tmp_path: Path, address: str) -
 
 
 NOBODY_LISTENS = "postgresql://nobody@127.0.0.1:1/none"
+AWAY = {"DATABASE_URL": NOBODY_LISTENS, "START_WAIT": 0}
 
 
 def test_the_application_opens_neither_database_nor_keys_for_a_command(tmp_path: Path) -> None:
     """Nothing listens at that address, and the folder does not even exist."""
-    create_app({"INSTANCE": str(tmp_path / "nowhere")})
+    uninstalled(tmp_path / "nowhere")
     assert list(tmp_path.iterdir()) == []
 
     away = tmp_path / "nowhere"
@@ -308,10 +314,146 @@ def test_a_database_that_cannot_be_reached_is_not_served_unseen(
         monkeypatch.setenv(f"ONWARD_KEY_{name}", "ab" * 32)
 
     with pytest.raises(SystemExit) as ended:
-        create_app({"INSTANCE": str(tmp_path), "DATABASE_URL": NOBODY_LISTENS})
+        create_app({"INSTANCE": str(tmp_path), **AWAY})
 
     assert ended.value.code == 75
-    assert capsys.readouterr().err.startswith("The database can't be reached: ")
+    told = capsys.readouterr().err
+    assert told.startswith("The database can't be reached: ")
+    assert told.count("\n") == 1
+
+
+def test_a_start_waits_for_its_database(instance: Path, tmp_path: Path) -> None:
+    """A disk that is mounted late, or a database that is started beside."""
+    late = tmp_path / "late"
+    config = {"INSTANCE": str(instance), "DATABASE_URL": f"sqlite:///{late}/onward.sqlite"}
+
+    comes = Timer(0.3, lambda: shutil.copytree(instance, late))
+    comes.start()
+    app = create_app(config)
+    comes.join()
+
+    assert Person(app, "bob@example.com").sign_in().heading == "Two-factor authentication"
+    close(app)
+
+
+NOTHING = "There is no installation in {}. Is ONWARD_INSTANCE right? A new one is made by: "
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["empty", "mistyped"])
+def test_an_instance_that_was_never_initialised_is_not_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], is_there: bool
+) -> None:
+    """Operator 7: it answered 500 to everybody."""
+    if is_there:
+        (tmp_path / "new").mkdir()
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(tmp_path / "new")})
+
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith(NOTHING.format(tmp_path / "new"))
+    assert (tmp_path / "new").exists() == is_there
+
+
+def test_a_mistyped_instance_beside_another_database_is_not_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(tmp_path / "new"), **AWAY})
+
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith(NOTHING.format(tmp_path / "new"))
+
+
+def test_a_database_that_was_never_initialised_is_not_served(
+    instance: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"sqlite:///{tmp_path}/other.sqlite"
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": str(instance), "DATABASE_URL": address})
+
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith("The database was never initialised. ")
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [
+        ("9999", "The database is of version 9999, which is newer than this code ("),
+        ("0008", "The database is of version 0008, and this code needs "),
+    ],
+)
+def test_a_database_of_another_version_is_not_served(
+    app: Flask, capsys: pytest.CaptureFixture[str], version: str, sentence: str
+) -> None:
+    """It was, and sign-ins answered 500."""
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+
+    with pytest.raises(SystemExit) as ended:
+        create_app({"INSTANCE": app.instance_path})
+
+    assert ended.value.code == 3
+    told = capsys.readouterr().err
+    assert (told.startswith(sentence), told.count("\n")) == (True, 1)
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[Path], AbstractContextManager[None]]:
+    """Act as a user who may read nothing of root's."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as somebody else")
+
+    @contextmanager
+    def act(folder: Path) -> Iterator[None]:
+        folder.parent.chmod(0o755)
+        folder.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return act
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_key_that_cannot_be_read_ends_the_start_with_a_sentence(
+    as_nobody: Callable[[Path], AbstractContextManager[None]],
+    installed: Path,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "instance"
+        shutil.copytree(installed, folder)
+        told = f"The folder {folder}/keys can't be read: Permission denied."
+        if what == "file":
+            (folder / "keys").chmod(0o755)
+            told = "can't be read: Permission denied."
+        with as_nobody(folder), pytest.raises(SystemExit) as ended:
+            create_app({"INSTANCE": str(folder)})
+
+    assert ended.value.code == 3
+    assert told in capsys.readouterr().err
+
+
+def test_a_settings_file_that_only_another_user_can_read_ends_the_start(
+    as_nobody: Callable[[Path], AbstractContextManager[None]],
+    installed: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "instance"
+        shutil.copytree(installed, folder)
+        (folder / "onward.toml").write_text("")
+        (folder / "onward.toml").chmod(0o600)
+        with as_nobody(folder), pytest.raises(SystemExit) as ended:
+            create_app({"INSTANCE": str(folder)})
+
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith("onward.toml can't be read: ")
 
 
 def test_commands_need_no_keys(instance: Path) -> None:
@@ -383,6 +525,38 @@ def test_every_way_of_serving_ends_with_the_sentence(
     assert "Traceback" not in ended.stderr
 
 
+WORKERS = ("gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", "--workers", "2")
+
+
+def test_two_workers_end_with_one_sentence(tmp_path: Path) -> None:
+    """Operator 15: when both refused, 1 of 4 starts ended in a traceback of gunicorn."""
+    ended = run(*WORKERS, "app:create_app()", instance=tmp_path / "mistyped")
+
+    assert ended.returncode == 3
+    assert ended.stderr.count(NOTHING.format(tmp_path / "mistyped")) == 1
+    assert "Booting worker" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_gunicorn_ends_with_75_when_the_database_cannot_be_reached(instance: Path) -> None:
+    """The unit starts it again then; workers alone would be started for ever."""
+    settings = {"ONWARD_DATABASE_URL": NOBODY_LISTENS, "ONWARD_START_WAIT": "0"}
+
+    ended = run(*WORKERS, "app:create_app()", instance=instance, **settings)
+
+    assert ended.returncode == 75
+    assert ended.stderr.count("The database can't be reached: ") == 1
+    assert "Booting worker" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_unit_starts_again_after_75_and_not_after_3() -> None:
+    unit = (ROOT / "deploy" / "onward.service").read_text("utf-8")
+
+    assert "\nRestart=on-failure\n" in unit
+    assert "\nRestartPreventExitStatus=3\n" in unit
+
+
 def test_it_takes_its_keys_from_the_environment(
     instance: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -421,6 +595,5 @@ def test_demo_people_are_served_to_this_machine_only(
     assert capsys.readouterr().err == expected
 
 
-def test_a_development_run_is_nothing_that_a_base_address_makes(tmp_path: Path) -> None:
-    app = create_app({"INSTANCE": str(tmp_path)})
+def test_a_development_run_is_nothing_that_a_base_address_makes(app: Flask) -> None:
     assert app.debug is False
