@@ -10,7 +10,7 @@ import key_files
 import keys
 from accounts import events
 from db import alembic, db, reading
-from operations import files, key_check, mark, schema, start, write_check
+from operations import alone, files, key_check, mark, schema, start, write_check
 from operations.installation_row import Installation
 
 
@@ -23,20 +23,25 @@ def prepare(new_keys: bool = False) -> None:
     """
     with files.private():
         Path(current_app.instance_path).mkdir(parents=True, exist_ok=True)
-        missing = keys.missing(key_check.folder())
-        if not new_keys:
-            _refuse_without(missing)
-        # First the database: if it needs the keys it has, a missing one must not be made anew.
-        _upgrade()
-        for name in keys.make(key_check.folder(), _fresh(missing)):
-            click.echo(f"Made the key {name}. Back it up apart from the database.")
-        try:
-            ring = key_check.with_retired()
-        except keys.KeysMissing as error:
-            raise click.ClickException(str(error)) from None
-        _bind(ring, new_keys)
-        _mark()
-        write_check.write(db.engine, clock.now())
+        with alone.alone():
+            _prepare(new_keys)
+
+
+def _prepare(new_keys: bool) -> None:
+    missing = keys.missing(key_check.folder())
+    if not new_keys:
+        _refuse_without(missing)
+    # First the database: if it needs the keys it has, a missing one must not be made anew.
+    _upgrade()
+    for name in keys.make(key_check.folder(), _fresh(missing)):
+        click.echo(f"Made the key {name}. Back it up apart from the database.")
+    try:
+        ring = key_check.with_retired()
+    except keys.KeysMissing as error:
+        raise click.ClickException(str(error)) from None
+    _bind(ring, new_keys)
+    _mark()
+    write_check.write(db.engine, clock.now())
 
 
 def _upgrade() -> None:
