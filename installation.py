@@ -14,7 +14,17 @@ import web_address
 from accounts import upkeep
 from db import db, reading
 from mail import pause
-from operations import backup, faults, files, key_check, schema, start, write_check
+from operations import (
+    backup,
+    clock_check,
+    disk,
+    faults,
+    files,
+    key_check,
+    schema,
+    start,
+    write_check,
+)
 from operations.installation_row import Installation
 
 Finding = tuple[str, str | None]
@@ -31,6 +41,8 @@ def findings() -> list[Finding]:
         ("files are private", files.mending(Path(current_app.instance_path))),
         _database(),
         ("database takes a write", _told(_no_write)),
+        ("disk", disk.fault()),
+        ("clock", _told(clock_check.fault)),
         ("keys belong to the database", _told(_strange_keys)),
         ("sealed values open", _told(_closed_kinds)),
         ("database is the newest", _told(_unmarked)),
@@ -146,8 +158,8 @@ def _mail_pause() -> str | None:
 
 def notes() -> list[str]:
     """Return what `doctor` tells beside: nothing of it makes the installation unfit to serve."""
-    unowned = _told(_unowned)
-    return [unowned] if unowned else []
+    told = (disk.note(), _told(_unowned))
+    return [one for one in told if one]
 
 
 def _unowned() -> str | None:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,20 +18,26 @@ from tests.conftest import FIT, install, uninstalled
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A disk that a test can fill."""
+    with disk(tmp_path / "disk", "2m") as made:
+        yield made
+
+
+@contextmanager
+def disk(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a disk of that size while the block runs."""
     if os.geteuid() != 0:
         pytest.skip("only root mounts a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
+    folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", str(disk)],
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)],
         check=False,
         capture_output=True,
         text=True,
     )
     if mounted.returncode != 0:
         pytest.skip(f"this machine mounts no small disk: {mounted.stderr}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(disk: Path) -> Path:
@@ -50,7 +57,7 @@ def run(app: Flask, *arguments: str) -> Result:
 
 def test_a_full_disk_is_told_and_nothing_is_lost(small: Path) -> None:
     app = install(small / "instance", **FIT)
-    assert run(app, "doctor").exit_code == 0
+    assert "ok     database takes a write" in run(app, "doctor").output.splitlines()
     filler = fill(small)
     assert "FAULT  database takes a write: the disk is full" in run(app, "doctor").output
     with app.app_context():
@@ -69,7 +76,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(small: Path) -> None:
 
     filler.unlink()
     assert run(app, "init").output.endswith(f"Ready: {app.instance_path}\n")
-    assert run(app, "doctor").exit_code == 0
+    assert "ok     database takes a write" in run(app, "doctor").output.splitlines()
     with app.app_context():
         db.engine.dispose()
 
@@ -86,3 +93,15 @@ def test_a_new_installation_on_a_full_disk_is_not_ready(small: Path) -> None:
     assert "Ready" in run(app, "init").output
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.mark.parametrize(("size", "told"), [("20m", "FAULT  disk: "), ("200m", "note   ")])
+def test_doctor_tells_how_much_is_left(tmp_path: Path, size: str, told: str) -> None:
+    with disk(tmp_path / "disk", size) as place:
+        app = install(place / "instance", **FIT)
+        looked = run(app, "doctor")
+        with app.app_context():
+            db.engine.dispose()
+
+    assert re.search(rf"^{told}[0-9]+ MiB left in {app.instance_path}$", looked.output, re.M)
+    assert looked.exit_code == (1 if told.startswith("FAULT") else 0)

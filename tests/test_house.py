@@ -48,6 +48,7 @@ FLOORS: dict[str, set[str]] = {
         "mail",
         "accounts",
         "operations",
+        "runs",
     },
 }
 """What each single file on the ground floor may import of ours."""
