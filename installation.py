@@ -1,6 +1,7 @@
 """One installation looked over: what `doctor` tells."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from flask import current_app
@@ -21,11 +22,14 @@ from operations import (
     faults,
     files,
     key_check,
+    mail_check,
+    run_check,
     schema,
     start,
     write_check,
 )
 from operations.installation_row import Installation
+from runs import Work
 
 Finding = tuple[str, str | None]
 """What was looked at, and what is wrong with it (None: nothing)."""
@@ -33,7 +37,7 @@ Finding = tuple[str, str | None]
 
 def findings() -> list[Finding]:
     """Return what `doctor` looks at."""
-    folder = key_check.folder()
+    folder, at = key_check.folder(), clock.now()
     return [
         _settings(),
         _keys(folder),
@@ -51,6 +55,9 @@ def findings() -> list[Finding]:
         _smtp(),
         _mail_server(),
         ("mails leave", _told(_mail_pause)),
+        _mail_queue(at),
+        _last_run("reminder run", Work.REMIND),
+        _last_run("mail run", Work.DELIVER),
     ]
 
 
@@ -156,9 +163,29 @@ def _mail_pause() -> str | None:
     return f"the server is silent; next try {on.until:%H:%M:%S} UTC" if on else None
 
 
+def _mail_queue(at: datetime) -> Finding:
+    if fault := _told(lambda: mail_check.not_moving(at)):
+        return "mail queue", fault
+    waiting = _told(lambda: mail_check.in_queue(at))
+    return f"mail queue: {waiting}" if waiting else "mail queue", None
+
+
+def _last_run(what: str, work: Work) -> Finding:
+    ended = _told(lambda: run_check.last(work))
+    return f"last {what}: {ended or 'not known'}", None
+
+
 def notes() -> list[str]:
     """Return what `doctor` tells beside: nothing of it makes the installation unfit to serve."""
-    told = (disk.note(), _told(_unowned))
+    at = clock.now()
+    told = (
+        disk.note(),
+        _told(lambda: mail_check.troubled(at)),
+        _told(lambda: mail_check.unwelcome(at)),
+        _told(lambda: run_check.late(Work.REMIND, at)),
+        _told(lambda: run_check.late(Work.DELIVER, at)),
+        _told(_unowned),
+    )
     return [one for one in told if one]
 
 

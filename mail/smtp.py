@@ -124,6 +124,17 @@ class TimedMail(flask_mail.Mail):
 mail = TimedMail()
 
 
+def greet() -> None:
+    """Connect, encrypt and sign in as for a mail, and send none. Raises NotSent."""
+    try:
+        with mail.connect():
+            pass
+    except smtplib.SMTPResponseException as error:
+        raise NotSent(f"{type(error).__name__}, {error.smtp_code}") from None
+    except OSError as error:  # smtplib's own errors are of this kind as well
+        raise NotSent(error.strerror or type(error).__name__) from None
+
+
 def send(letter: EmailMessage) -> None:
     """Hand the mail to the server. Raises NotSent."""
     begun = monotonic()

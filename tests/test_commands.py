@@ -199,7 +199,7 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_installation(fit: Flask) -> Non
     looked = run(fit, "doctor")
 
     assert looked.exit_code == 0
-    assert looked.output.count("ok  ") == 16
+    assert looked.output.count("ok  ") == 19
     assert "FAULT" not in looked.output
 
 
