@@ -154,16 +154,17 @@ def test_reminders_are_missed_only_where_somebody_is_reminded(fit: Flask, noon: 
 
 def test_doctor_compares_the_clock_with_the_databases(tmp_path: Path) -> None:
     """Codes live for 30 seconds: two machines that disagree refuse right ones."""
-    with postgres.cluster() as cluster:
-        keys.make(tmp_path / "keys")
-        app = uninstalled(tmp_path, DATABASE_URL=postgres.new_database(cluster, "clock"), **FIT)
-        assert run(app, "init").exit_code == 0
-        assert lines(app, "ok     clock") == ["ok     clock"]
+    keys.make(tmp_path / "keys")
+    app = uninstalled(
+        tmp_path, DATABASE_URL=postgres.new_database(postgres.shared(), "clock"), **FIT
+    )
+    assert run(app, "init").exit_code == 0
+    assert lines(app, "ok     clock") == ["ok     clock"]
 
-        for off in (timedelta(seconds=40), timedelta(seconds=-40)):
-            with travel(clock.now() + off, tick=True):
-                assert lines(app, "FAULT  clock")[0].startswith(
-                    "FAULT  clock: the database's differs by "
-                )
-        with app.app_context():
-            db.engine.dispose()
+    for off in (timedelta(seconds=40), timedelta(seconds=-40)):
+        with travel(clock.now() + off, tick=True):
+            assert lines(app, "FAULT  clock")[0].startswith(
+                "FAULT  clock: the database's differs by "
+            )
+    with app.app_context():
+        db.engine.dispose()

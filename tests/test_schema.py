@@ -54,10 +54,8 @@ def first(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     if request.param == "sqlite":
         yield from _first(tmp_path / "instance")
         return
-    with postgres.cluster() as cluster:
-        yield from _first(
-            tmp_path / "instance", DATABASE_URL=postgres.new_database(cluster, "first")
-        )
+    address = postgres.new_database(postgres.shared(), "firstday")
+    yield from _first(tmp_path / "instance", DATABASE_URL=address)
 
 
 def _first(folder: Path, **config: str) -> Iterator[Flask]:
