@@ -25,13 +25,21 @@ from operations.backup import Backup
 from sweeper import BATCHES, sweep
 from tests import postgres, upgrades
 from tests.administration import administrator, lines, table
-from tests.conftest import NOON, install
+from tests.conftest import LONG, NOON, install
 from tests.person import Person
 from wizard import wizard
 
 ROOT = Path(__file__).parent.parent
 MODEL = (ROOT / "docs" / "security-model.md").read_text("utf-8")
 SET = {s.name: s for s in settings.SETTINGS}
+USUAL = {name: SET[name].default for name in LONG}
+
+
+@pytest.fixture
+def app(app: Flask) -> Flask:
+    """Other tests let rows live long."""
+    app.config.update(USUAL)
+    return app
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +57,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
         config["DATABASE_URL"] = postgres.new_database(address, f"n{secrets.token_hex(4)}")
         keys.make(tmp_path / "instance" / "keys")
     with travel(NOON, tick=False):
-        app = install(tmp_path / "instance", **config)
+        app = install(tmp_path / "instance", **USUAL, **config)
         yield app
         with app.app_context():
             db.engine.dispose()
@@ -317,7 +325,7 @@ def test_the_newest_copy_with_the_same_keys_stays_known(either: Flask) -> None:
 
 def test_a_filled_installation_of_an_older_version_is_swept(tmp_path: Path) -> None:
     """The migration over filled tables, then everything that is over in them."""
-    app = upgrades.installed(tmp_path / "old", "0011")
+    app = upgrades.installed(tmp_path / "old", "0011", **USUAL)
     with travel(upgrades.NOON, tick=False):
         assert app.test_cli_runner().invoke(args=["init"]).exit_code == 0
     with app.app_context():
