@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, case, delete, func, select, update
+from sqlalchemy import and_, case, func, select
 
 import bounds
-from accounts import events, join_answer
-from accounts.events import Event
+from accounts import events
 from accounts.models import Account, Enforcement, Membership, Organisation
-from accounts.past_membership import PastMembership
 from accounts.reminders import only_by_sso
 from accounts.visitor import Visitor
 from db import db
@@ -84,20 +82,6 @@ def why_not(
     if not 0 <= grace_days <= bounds.MOST_DAYS:
         return Refusal("days_bad", {"most": bounds.MOST_DAYS})
     return None
-
-
-def remove(organisation: Organisation, at: datetime) -> None:
-    """Remove an organisation with its ties; the people and what they have set up stay.
-
-    Its events belong to nobody's log from then on: a later one may get its number.
-    """
-    join_answer.forget(organisation.id)
-    for tie in (Membership, PastMembership):
-        db.session.execute(delete(tie).where(tie.organisation_id == organisation.id))
-    theirs = update(Event).where(Event.organisation_id == organisation.id)
-    db.session.execute(theirs.values(organisation_id=events.OF_NOBODY))
-    events.record("organisation removed", None, at, result=organisation.name)
-    db.session.delete(organisation)
 
 
 def consequences(organisation_id: int, at: datetime) -> Consequences:

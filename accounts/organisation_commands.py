@@ -1,4 +1,4 @@
-"""The commands for organisations: add, set, remove, and remind."""
+"""The commands for organisations: add, set, end, and remind."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy import select
 import bounds
 import clock
 import runs
-from accounts import enforcement, events, reminders
+from accounts import enforcement, events, identity, organisation_end, reminders
 from accounts.models import Enforcement, Organisation
 from db import db
 from mail import postman
@@ -63,19 +63,27 @@ def set_command(
     click.echo(f"{name}: two-factor authentication is {chosen}{date}.")
 
 
-@group.command("remove")
+@group.command("end")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_appcontext
-def remove_command(name: str, yes: bool) -> None:
-    """Remove an organisation; its people stay, and it asks nothing of them any more."""
+def end_command(name: str, yes: bool) -> None:
+    """End an organisation; its people stay, and it asks nothing of them any more."""
     organisation = named(name)
     members = enforcement.consequences(organisation.id, clock.now()).members
     if not yes:
-        click.confirm(f"Remove {name} with {members} members?", abort=True)
-    enforcement.remove(organisation, clock.now())
+        click.confirm(f"End {name} with {members} members?", abort=True)
+    ended = organisation_end.end(organisation, clock.now())
     db.session.commit()
-    click.echo(f"Removed {name}; {members} people stay.")
+    click.echo(f"Ended {name}; {members} people stay.")
+    if ended.invited:
+        click.echo(f"{ended.invited} of them never answered their invitation, which is void now.")
+    for provider in identity.providers().values():
+        if name in provider.organisations:
+            click.echo(f"The settings of {provider.name} (SSO) still name it: take it out there.")
+
+
+group.add_command(end_command, "remove")  # as it was called before
 
 
 def named(name: str) -> Organisation:

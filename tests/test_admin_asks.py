@@ -297,7 +297,7 @@ def test_a_removed_organisation_asks_nobody_and_has_no_pages(
 ) -> None:
     press(choosing(dora), "Confirm")
     done = app.test_cli_runner().invoke(args=["organisation", "remove", "Reading Room", "--yes"])
-    assert done.output == "Removed Reading Room; 2 people stay.\n"
+    assert done.output == "Ended Reading Room; 2 people stay.\n"
     bob = Person(app, "bob@example.com")
     assert bob.sign_in().heading == "Two-factor authentication"
     page = dora.visit("/admin/people")
