@@ -15,6 +15,7 @@ from operations import (
     keys_command,
     making_ready,
     metrics_command,
+    person_commands,
     restore_command,
     start,
 )
@@ -50,6 +51,8 @@ def doctor_command() -> None:
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
+    for command in (person_commands.export_command, person_commands.remove_command):
+        account_commands.group.add_command(command)
     for command in (
         init_command,
         organisation_commands.group,

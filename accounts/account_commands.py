@@ -66,7 +66,7 @@ def add_account(email: str, name: str, organisation: str | None, role: str) -> N
 @with_appcontext
 def join_organisation(email: str, organisation: str, role: str) -> None:
     """Make a person who is here already one of an organisation as well."""
-    account, joined = _account(email), named(organisation)
+    account, joined = person(email), named(organisation)
     if db.session.get(Membership, (account.id, joined.id)):
         raise click.ClickException(f"{account.email} is in {joined.name} already.")
     at = clock.now()
@@ -84,11 +84,11 @@ def join_organisation(email: str, organisation: str, role: str) -> None:
 @with_appcontext
 def leave_organisation(email: str, organisation: str) -> None:
     """Take a person out of an organisation; the account stays as it is."""
-    account, left = _account(email), named(organisation)
+    account, left = person(email), named(organisation)
     if db.session.get(Membership, (account.id, left.id)) is None:
         raise click.ClickException(f"{account.email} is not in {left.name}.")
     if refusal := upkeep.leave(account, left, clock.now()):
-        raise click.ClickException(_plain(refusal))
+        raise click.ClickException(plain(refusal))
     db.session.commit()
     click.echo(f"{account.email} is in {left.name} no more.")
 
@@ -107,14 +107,14 @@ def role_command(email: str, organisation: str, role: str, leave_without_owner: 
     \b
     flask --app app account role ann@example.org "Example Ltd" owner
     """
-    account, theirs = _account(email), named(organisation)
+    account, theirs = person(email), named(organisation)
     if db.session.get(Membership, (account.id, theirs.id)) is None:
         raise click.ClickException(f"{account.email} is not in {theirs.name}: use account join.")
     refusal = upkeep.change_role(
         account, theirs.id, Role(role), None, clock.now(), last_owner_may_go=leave_without_owner
     )
     if refusal is not None:
-        raise click.ClickException(f"{_plain(refusal)} Or give --leave-without-owner.")
+        raise click.ClickException(f"{plain(refusal)} Or give --leave-without-owner.")
     db.session.commit()
     click.echo(f"{account.email} is {role} of {theirs.name} now.")
 
@@ -124,7 +124,7 @@ def role_command(email: str, organisation: str, role: str, leave_without_owner: 
 @with_appcontext
 def unlock_account(email: str) -> None:
     """End every pause of a person's second factor; wrong codes count anew."""
-    account = _account(email)
+    account = person(email)
     upkeep.unlock(account, None, clock.now())
     db.session.commit()
     click.echo(f"Unlocked {account.email}.")
@@ -136,10 +136,10 @@ def unlock_account(email: str) -> None:
 @with_appcontext
 def reset_account(email: str, reason: str) -> None:
     """End a person's factors, sign-ins and trust, and print their reset code."""
-    account = _account(email)
+    account = person(email)
     code = reset.reset(account, reason, reset.new_nonce(), None, clock.now())
     if isinstance(code, Refusal):
-        raise click.ClickException(_plain(code) + _instead(code))
+        raise click.ClickException(plain(code) + _instead(code))
     db.session.commit()
     postman.deliver_from_command()
     click.echo(f"Reset {account.email}. Their reset code, shown only now: {reset.shown(code)}")
@@ -151,9 +151,9 @@ def reset_account(email: str, reason: str) -> None:
 @with_appcontext
 def disable_account(email: str) -> None:
     """Keep a person out and end their sign-ins."""
-    account = _account(email)
+    account = person(email)
     if refusal := upkeep.disable(account, None, clock.now()):
-        raise click.ClickException(_plain(refusal))
+        raise click.ClickException(plain(refusal))
     db.session.commit()
     click.echo(f"Disabled {account.email}.")
 
@@ -163,7 +163,7 @@ def disable_account(email: str) -> None:
 @with_appcontext
 def enable_account(email: str) -> None:
     """Let a disabled person sign in again."""
-    account = _account(email)
+    account = person(email)
     upkeep.enable(account, None, clock.now())
     db.session.commit()
     click.echo(f"Enabled {account.email}.")
@@ -187,11 +187,13 @@ def _typed_line() -> str:
     return line
 
 
-def _plain(refusal: Refusal) -> str:
+def plain(refusal: Refusal) -> str:
+    """Return the sentence of a refusal, as a command prints it."""
     return str(refusal.text) % refusal.values
 
 
-def _account(email: str) -> Account:
+def person(email: str) -> Account:
+    """Return whose address this is; the command ends with a sentence if it is nobody's."""
     account = db.session.scalar(select(Account).where(Account.email == _address(email)))
     if account is None:
         raise click.ClickException(f"There is nobody with {email!r}.")

@@ -6,7 +6,7 @@ then the placeholder, as by every mail: two answers, or an answer and an act, ne
 
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from accounts import events
@@ -62,8 +62,16 @@ def settle(account_id: int, organisation_id: int, at: datetime) -> None:
 
 def forget(organisation_id: int) -> None:
     """Forget all that an organisation has asked: it is removed."""
-    theirs = select(JoinRequest).where(JoinRequest.organisation_id == organisation_id)
-    for request in db.session.scalars(theirs).all():
+    _forget(JoinRequest.organisation_id == organisation_id)
+
+
+def forget_person(account_id: int) -> None:
+    """Forget all that a person was asked: they are removed."""
+    _forget(JoinRequest.account_id == account_id)
+
+
+def _forget(which: ColumnElement[bool]) -> None:
+    for request in db.session.scalars(select(JoinRequest).where(which)).all():
         if request.placeholder_id is not None:
             _clear(request)
         db.session.delete(request)

@@ -80,6 +80,11 @@ class Account(Model):
     def _shown_email(cls) -> ColumnElement[str]:
         return func.coalesce(cls.asked_email, cls.email)
 
+    @hybrid_property
+    def is_removed(self) -> bool:
+        """Whether only the number of somebody is left, for the log."""
+        return self.email.startswith(REMOVED)
+
     @property
     def next_label(self) -> str:
         """The label that the next record in this person's app will have."""

@@ -33,7 +33,7 @@ def unlock(account: Account, by: Account | None, at: datetime) -> bool:
 
 def disable(account: Account, by: Account | None, at: datetime) -> Refusal | None:
     """Keep a person out from their next request on, and end their sign-ins (S-119)."""
-    _lock_organisations(account.id)
+    lock_organisations(account.id)
     if is_last_owner(account.id):
         return Refusal("last_owner", {"name": account.name})
     if _set(account, Account.disabled_at.is_(None), at):
@@ -60,7 +60,7 @@ def change_role(
 
     `by` is the administrator, None the command line, which may take away the last owner.
     """
-    _lock_organisations(account.id)
+    lock_organisations(account.id)
     tie = db.session.get_one(Membership, (account.id, organisation_id), populate_existing=True)
     old = tie.role
     if old is role:
@@ -83,7 +83,7 @@ def change_role(
 
 def leave(account: Account, organisation: Organisation, at: datetime) -> Refusal | None:
     """Take somebody out of an organisation; its last owner stays."""
-    _lock_organisations(account.id)
+    lock_organisations(account.id)
     if is_last_owner(account.id, organisation.id):
         return Refusal("last_owner", {"name": account.name})
     if past_membership.end(account.id, organisation.id, at):
@@ -92,7 +92,7 @@ def leave(account: Account, organisation: Organisation, at: datetime) -> Refusal
     return None
 
 
-def _lock_organisations(account_id: int) -> None:
+def lock_organisations(account_id: int) -> None:
     """Let no two owners of an organisation remove one another at the same time."""
     ties = select(Membership.organisation_id).where(Membership.account_id == account_id)
     query = select(Organisation.id).where(Organisation.id.in_(ties)).order_by(Organisation.id)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from accounts import events
 from accounts.events import Event
 from accounts.join_request import JoinRequest
-from accounts.models import REMOVED, Account
+from accounts.models import Account
 from accounts.password_link import INVITED, OWN_TRIES, PasswordLink
 from accounts.password_tries import PasswordTries
 from accounts.past_membership import PastMembership
@@ -144,4 +144,4 @@ def _nothing_names(at: datetime) -> ColumnElement[bool]:
     """The number of a removed person, once no event and no past membership has it any more."""
     told = (Event.account_id, Event.by_account_id, PastMembership.account_id)
     named = or_(*(exists().where(column == Account.id) for column in told))
-    return and_(Account.email.startswith(REMOVED), Account.disabled_at <= at - DAY, ~named)
+    return and_(Account.is_removed, Account.disabled_at <= at - DAY, ~named)
