@@ -17,6 +17,7 @@ from pathlib import Path
 
 from flask import Response, current_app, g
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
+from sqlalchemy.orm.exc import StaleDataError
 
 import clock
 import keys
@@ -164,8 +165,16 @@ def deliver(outbox_id: int) -> Delivery:
     else:
         row.sent(clock.now())
         outcome = Delivery.SENT
-    db.session.commit()
+    _keep_note()
     return outcome
+
+
+def _keep_note() -> None:
+    """Commit what became of a mail; its row may be gone, with its person, while it was sent."""
+    try:
+        db.session.commit()
+    except StaleDataError:
+        db.session.rollback()
 
 
 def _left_alone(outbox_id: int, at: datetime) -> Delivery:

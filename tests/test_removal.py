@@ -17,7 +17,10 @@ from db import Model, db
 from operations import export, lives, removal
 from sweeper import sweep
 from tests.administration import add, administrator, press, table
+from tests.conftest import install
+from tests.live import free_port
 from tests.person import Person, app_code, mailed_code
+from tests.test_mail_delivery import Box, server
 
 CAROL, HOME = "carol@example.com", "carol@home.example"
 HERE, THERE = "Hartley & Sons", "Reading Room"
@@ -250,3 +253,25 @@ def test_nobody_s_data_is_refused(app: Flask, command: str) -> None:
     refused = run(app, "account", command, "nobody@example.com")
     assert (refused.exit_code, dumped(app)) == (1, before)
     assert "There is nobody with 'nobody@example.com'." in refused.output
+
+
+def test_a_mail_whose_person_goes_while_it_is_sent_is_no_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box, port = Box(), free_port()
+    app = install(tmp_path / "instance", MAIL_SERVER="127.0.0.1", MAIL_PORT=port)
+    box.act = lambda: _take_the_row_away(app)
+    alice = Person(app, "alice@example.com")
+    with server(box, port):
+        alice.visit("/signin/forgot")
+        alice.press("/signin/forgot", email=alice.email)
+
+    assert len(box.mails) == 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    with app.app_context():
+        assert db.session.scalar(text("SELECT count(*) FROM outbox")) == 0
+        db.engine.dispose()
+
+
+def _take_the_row_away(app: Flask) -> None:
+    assert run(app, "account", "remove", "alice@example.com", "--yes").exit_code == 0
