@@ -8,7 +8,7 @@ An address nobody has is counted alike, so that waits tell nothing.
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 import keys
@@ -30,6 +30,17 @@ class PasswordTries(Model):
     failures: Mapped[int]
     since: Mapped[datetime]
     wait_until: Mapped[datetime | None]
+
+    def is_over(self, at: datetime) -> bool:
+        """Tell whether it is as if nothing had been counted."""
+        waited = self.wait_until is None or at - self.wait_until > WINDOW
+        return at - self.since > WINDOW and waited
+
+    @classmethod
+    def are_over(cls, at: datetime) -> ColumnElement[bool]:
+        """As a condition of a statement: anybody can make a row for any address."""
+        waited = or_(cls.wait_until.is_(None), cls.wait_until < at - WINDOW)
+        return and_(cls.since < at - WINDOW, waited)
 
     def refusal(self, at: datetime) -> Refusal | None:
         """Return the wait that is on, if one is."""
@@ -73,7 +84,7 @@ def charge(names: Bucket, at: datetime) -> Refusal | None:
     found = locked_or_new(PasswordTries, "bucket", bucket=name, failures=0, since=at)
     if still := found.refusal(at):
         return still
-    if at - found.since > WINDOW and (found.wait_until is None or at - found.wait_until > WINDOW):
+    if found.is_over(at):
         found.failures, found.since, found.wait_until = 0, at, None
     found.failures += 1
     if found.failures > FREE:

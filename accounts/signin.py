@@ -9,7 +9,7 @@ import addresses
 import clock
 import cookies
 import web
-from accounts import entering, events, identity, proof, sso_provider, visitor
+from accounts import entering, events, identity, proof, refusals, sso_provider, visitor
 from accounts.forms import SignInForm
 from accounts.models import Account
 from accounts.sso_trip import Trip
@@ -83,7 +83,7 @@ def sign_in(address: str, secret: str, at: datetime, trip: Trip | None = None) -
         return busy
     account = typed.settle(at, clear=True)
     if isinstance(account, Refusal):
-        events.record("sign-in", typed.account_id, at, result="refused")
+        refusals.note("sign-in", typed.account_id, at, result="refused")
         db.session.commit()
         return account
     if trip is not None:

@@ -8,7 +8,17 @@ from flask import request
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts import browser, entering, events, identity, sso_link, sso_provider, sso_trip, visitor
+from accounts import (
+    browser,
+    entering,
+    events,
+    identity,
+    refusals,
+    sso_link,
+    sso_provider,
+    sso_trip,
+    visitor,
+)
 from accounts.id_token import LEEWAY, Claims, SsoFault
 from accounts.models import Account, Membership, Organisation, Role
 from accounts.sign_in import SignIn
@@ -106,7 +116,7 @@ def note_refusal(provider: Provider, kind: str, reason: str, word: str, at: date
     """Write down why a provider's answer, or its silence, let nobody in."""
     found = visitor.visitor()
     account_id = found.account.id if found is not None else None
-    events.record(kind, account_id, at, factor="sso", result=f"refused: {word}")
+    refusals.note(kind, account_id, at, factor="sso", result=f"refused: {word}")
     db.session.commit()
     return Refusal(reason, {"name": provider.name})
 

@@ -12,13 +12,14 @@ from flask import current_app
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, text, update
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from accounts import events
+from accounts import events, refusals
 from accounts.events import Event
 from accounts.join_request import JoinRequest
 from accounts.models import Account
 from accounts.password_link import INVITED, OWN_TRIES, PasswordLink
 from accounts.password_tries import PasswordTries
 from accounts.past_membership import PastMembership
+from accounts.refusals import RefusalCount
 from accounts.sign_in import SignIn
 from accounts.sso_trip import Trip
 from db import db, reading
@@ -74,7 +75,9 @@ def endings(at: datetime) -> Iterator[Ending]:
     yield Ending(Trip.id, Trip.started_at <= at - DAY)
     yield from _of_set_ups(at)
     yield Ending(TrustedDevice.id, TrustedDevice.last_used_at <= at - LIFE)
-    yield Ending(PasswordTries.bucket, PasswordTries.since <= at - DAY)
+    yield Ending(PasswordTries.bucket, PasswordTries.are_over(at))
+    counted = min(refusals.KEPT, days("ADDRESSES_DAYS"))
+    yield Ending(RefusalCount.hour, RefusalCount.hour <= at - counted)
     yield Ending(PasswordLink.id, PasswordLink.made_at <= at - INVITED - OWN_TRIES)
     yield Ending(BackupCode.id, BackupCode.replaced_at <= at - REPLACED)
     yield Ending(JoinRequest.id, JoinRequest.accepted_at <= at - days("MAILS_DAYS"))

@@ -24,9 +24,11 @@ MADE_BY_US = {
     "installation": {"uid"},
     "mail_pauses": {"why"},
     "outbox": {"kind", "seal_id", "sealed_message", "series", "code_nonce", "error"},
+    "link_requests": {"seal_id", "sealed_request"},
     "password_links": {"purpose", "token_hash"},
     "password_tries": {"bucket"},
     "runs": {"work"},
+    "refusal_counts": {"kind"},
     "sign_ins": {"token_hash", "spent_hash", "first_factor", "second_factor", "provider_id"}
     | {"browser", "system"},
     "sso_trips": {"state_hash", "browser", "provider_id", "purpose", "refused"},

@@ -85,4 +85,6 @@ class Comer(Person):
 
 
 def ended(rows: Rows) -> list[tuple[object, ...]]:
-    return rows("SELECT kind, factor, result FROM events ORDER BY id DESC LIMIT 1")
+    """Return how the last sign-in or proof ended; of nobody it is counted only."""
+    counted = rows("SELECT kind, factor, result FROM refusal_counts ORDER BY rowid DESC LIMIT 1")
+    return counted or rows("SELECT kind, factor, result FROM events ORDER BY id DESC LIMIT 1")
