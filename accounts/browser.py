@@ -10,7 +10,6 @@ from flask import request, session
 
 import cookies
 from accounts import password_link
-from accounts.models import Account
 from accounts.visitor import OPENED, visitor
 from factors import trusted_device
 from factors.trusted_device import TrustedDevice
@@ -21,8 +20,8 @@ def known(account_id: int, at: datetime) -> TrustedDevice | None:
     return trusted_device.recognise(account_id, cookies.device_token(request), at)
 
 
-def own_tries(account: Account, device: TrustedDevice | None, at: datetime) -> str:
-    """Name what has tries of its own, or return "" for a stranger.
+def own_tries(account_id: int, device: TrustedDevice | None, at: datetime) -> str:
+    """Name what has tries of its own for an account, or return "" for a stranger.
 
     It is a row, so that copies of a cookie share them.
 
@@ -30,9 +29,9 @@ def own_tries(account: Account, device: TrustedDevice | None, at: datetime) -> s
     passwords until there was a wait. Who is signed in needs no link any more.
     """
     found = visitor()
-    if found is not None and found.account.id == account.id and found.is_authenticated:
+    if found is not None and found.account.id == account_id and found.is_authenticated:
         return str(device.id) if device is not None else f"sign-in {found.sign_in.id}"
-    link_id = password_link.opened_lately(session.get(OPENED), account.id, at)
+    link_id = password_link.opened_lately(session.get(OPENED), account_id, at)
     if link_id is not None:
         return f"link {link_id}"
     return str(device.id) if device is not None else ""

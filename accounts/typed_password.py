@@ -17,6 +17,9 @@ from accounts.models import Account
 from db import db
 from factors.refusal import Refusal
 
+NOBODY = 0
+"""Instead of an account: it has no browser, but as many statements look for one (S-152)."""
+
 
 @dataclass
 class TypedPassword:
@@ -37,16 +40,18 @@ class TypedPassword:
     def for_(cls, address: str, account: Account | None, at: datetime) -> "TypedPassword":
         """Begin; `account` is None where nobody has the address (S-152)."""
         kinds = password_kinds.present(at)
+        account_id = account.id if account is not None else NOBODY
+        device = browser.known(account_id, at)
+        own = browser.own_tries(account_id, device, at)
+        bucket = password_tries.bucket(address, own)
         if account is None:
-            return cls(None, None, 0, None, password_tries.bucket(address), kinds, Asker.of())
-        device = browser.known(account.id, at)
-        own = browser.own_tries(account, device, at)
+            return cls(None, None, 0, None, bucket, kinds, Asker.of())
         return cls(
             account.id,
             account.password_hash if account.disabled_at is None else None,
             account.password_version,
             device.id if device is not None else None,
-            password_tries.bucket(account.email, own),
+            bucket,
             kinds,
             Asker.of(f"account {account.id} {own}" if own else ""),
         )
