@@ -43,8 +43,8 @@ def start_proof() -> Response:
 
 def _leave(provider: Provider, purpose: Purpose, sign_in_id: int | None) -> Response:
     at = clock.now()
-    secrets = sso_trip.begin(provider.id, purpose, sign_in_id, at)
-    db.session.commit()
+    trip, secrets = sso_trip.begin(provider.id, purpose, sign_in_id, at)
+    db.session.commit()  # nothing is held while the provider is asked
     is_proof = purpose is Purpose.PROOF
     try:
         address = sso_provider.authorization_address(provider, secrets, at, anew=is_proof)
@@ -52,6 +52,9 @@ def _leave(provider: Provider, purpose: Purpose, sign_in_id: int | None) -> Resp
         kind = "proof" if is_proof else "sign-in"
         refusal = sso_entry.note_refusal(provider, kind, "sso_unavailable", fault.reason, at)
         return proof.page(refusal, 503) if is_proof else signin.page(refusal, "", 503)
+    # Only now: anybody can press the button, and a provider that is down leaves no rows behind.
+    db.session.add(trip)
+    db.session.commit()
     return web.render("accounts/leaving.html", address=address, name=provider.name)
 
 

@@ -85,20 +85,20 @@ class Secrets:
         )
 
 
-def begin(provider_id: str, purpose: Purpose, sign_in_id: int | None, at: datetime) -> Secrets:
-    """Write down that this browser leaves for a provider."""
+def begin(
+    provider_id: str, purpose: Purpose, sign_in_id: int | None, at: datetime
+) -> tuple[Trip, Secrets]:
+    """Return a trip of this browser to a provider, to be added when it really leaves."""
     made = Secrets.of(keys.token())
-    db.session.add(
-        Trip(
-            state_hash=keys.token_hash(made.state),
-            browser=next(iter(_browsers())),
-            provider_id=provider_id,
-            purpose=purpose,
-            started_at=at,
-            sign_in_id=sign_in_id,
-        )
+    trip = Trip(
+        state_hash=keys.token_hash(made.state),
+        browser=next(iter(_browsers())),
+        provider_id=provider_id,
+        purpose=purpose,
+        started_at=at,
+        sign_in_id=sign_in_id,
     )
-    return made
+    return trip, made
 
 
 def spend(state: str, provider_id: str, at: datetime) -> Trip | None:

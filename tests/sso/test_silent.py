@@ -107,7 +107,7 @@ def test_one_thread_asks_a_silent_provider_and_the_others_are_told(
 
 
 def test_a_failed_discovery_is_remembered_for_half_a_minute(
-    app: Flask, evil: Evil, noon: time_machine.Traveller
+    app: Flask, evil: Evil, noon: time_machine.Traveller, rows: Rows
 ) -> None:
     evil.broken[DISCOVERY] = lambda: ("a fault", 500)
     person = Comer(app, "alice@example.com")
@@ -116,6 +116,8 @@ def test_a_failed_discovery_is_remembered_for_half_a_minute(
         page = person.press_start()
         assert (page.status, page.error.startswith(SAID)) == (503, True)
         assert asked(evil) == 1
+    assert rows("SELECT count(*) FROM sso_trips") == [(0,)]
+    assert rows("SELECT result, times FROM refusal_counts") == [("refused: unavailable", 3)]
     del evil.broken[DISCOVERY]
     noon.move_to(NOON + timedelta(seconds=30))
     assert person.leave().startswith(evil.url)
