@@ -13,16 +13,21 @@ from flask_babel import gettext
 import bounds
 
 _pretended: ContextVar[str | None] = ContextVar("agent", default=None)
+_origin: ContextVar[str | None] = ContextVar("origin", default=None)
 
 
 @contextmanager
-def pretending(agent: str) -> Iterator[None]:
-    """Let whatever the block writes be caused by this browser: for samples of mails."""
-    token = _pretended.set(agent)
+def pretending(agent: str, origin: str | None = None) -> Iterator[None]:
+    """Let whatever the block writes be caused by this browser, at this address.
+
+    For samples of mails, and for what is done after the request that asked for it.
+    """
+    token, other = _pretended.set(agent), _origin.set(origin)
     try:
         yield
     finally:
         _pretended.reset(token)
+        _origin.reset(other)
 
 
 def is_known() -> bool:
@@ -61,6 +66,8 @@ def browser_and_system() -> tuple[str, str]:
 
 def address() -> str:
     """Return the address that the request comes from, as configured proxies tell it."""
+    if (origin := _origin.get()) is not None:
+        return origin
     told = (request.remote_addr or "") if has_request_context() else ""
     return told if told.isprintable() and len(told) <= bounds.ORIGIN else gettext("unreadable")
 

@@ -11,7 +11,6 @@ from sqlalchemy import select, update
 
 import keys
 from accounts import (
-    browser,
     events,
     gate,
     hash_queue,
@@ -31,12 +30,14 @@ from factors import throttle, trusted_device
 from factors.refusal import Refusal
 from factors.throttle import Throttle
 from mail import messages
+from mail.message import our_address
 
 
-def mail_link(address: str, base_url: str, at: datetime) -> None:
-    """Mail a link to the owner of this address; nobody learns whether anybody has it (S-152).
+def mail_link(address: str, device_token: str | None, at: datetime) -> None:
+    """Mail a link to the owner of this address, if somebody has it and may have a link.
 
-    Somebody who signs in by a provider only has no password to forget.
+    `device_token` is that of the browser that asked. Somebody who signs in by a provider
+    only has no password to forget.
     """
     account = db.session.scalar(
         select(Account)
@@ -49,13 +50,13 @@ def mail_link(address: str, base_url: str, at: datetime) -> None:
     )
     if account is None:
         return
-    device = browser.known(account.id, at)
+    device = trusted_device.recognise(account.id, device_token, at)
     asked_in = device.id if device is not None else None
     if not link_limits.may_reset(account.id, asked_in, at):
         return
     token = keys.token()
     password_link.make(account.id, Purpose.RESET, token, at, asked_in)
-    link = f"{base_url.rstrip('/')}/signin/reset/{token}"
+    link = our_address(f"/signin/reset/{token}")
     ends_at = at + password_link.LIFE
     events.record("password link mailed", account.id, at)
     notices.to_primary(account, messages.password_reset(account.name, link, ends_at, at), at)

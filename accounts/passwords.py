@@ -1,11 +1,11 @@
 """Forgotten and changed passwords, and the first one of somebody invited."""
 
-from flask import Blueprint, Response, current_app, session, url_for
+from flask import Blueprint, Response, session, url_for
 
 import addresses
 import clock
 import web
-from accounts import new_password, password_link
+from accounts import link_requests, new_password, password_link
 from accounts.forms import PasswordForm, SignInForm
 from accounts.hash_queue import Asker
 from accounts.password_link import Purpose
@@ -25,16 +25,16 @@ def forgot() -> Response:
 
 @bp.post("/signin/forgot")
 def mail_link() -> Response:
-    """Mail a link, if anybody has this address; the answer is the same if nobody has."""
+    """Have a link mailed, if anybody has this address; the same is done now if nobody has."""
     typed = SignInForm.posted().email.data or ""
     try:
         address = addresses.canonical(typed)
     except addresses.AddressRefused:
         refusal = Refusal("address_bad")
         return web.render("accounts/forgot.html", 422, refusal=refusal, email=typed)
-    new_password.mail_link(address, current_app.config["BASE_URL"], clock.now())
+    request_id = link_requests.put(address, clock.now())
     db.session.commit()
-    return web.render("accounts/link_mailed.html")
+    return link_requests.do_after(web.render("accounts/link_mailed.html"), request_id)
 
 
 @bp.get("/signin/<any(reset, invitation):purpose>/<token>")

@@ -15,8 +15,10 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from accounts import events, refusals
 from accounts.events import Event
 from accounts.join_request import JoinRequest
+from accounts.link_requests import LinkRequest
 from accounts.models import Account
 from accounts.password_link import INVITED, OWN_TRIES, PasswordLink
+from accounts.password_link import LIFE as LINK_LIFE
 from accounts.password_tries import PasswordTries
 from accounts.past_membership import PastMembership
 from accounts.refusals import RefusalCount
@@ -78,6 +80,7 @@ def endings(at: datetime) -> Iterator[Ending]:
     yield Ending(PasswordTries.bucket, PasswordTries.are_over(at))
     counted = min(refusals.KEPT, days("ADDRESSES_DAYS"))
     yield Ending(RefusalCount.hour, RefusalCount.hour <= at - counted)
+    yield Ending(LinkRequest.id, LinkRequest.made_at <= at - LINK_LIFE)
     yield Ending(PasswordLink.id, PasswordLink.made_at <= at - INVITED - OWN_TRIES)
     yield Ending(BackupCode.id, BackupCode.replaced_at <= at - REPLACED)
     yield Ending(JoinRequest.id, JoinRequest.accepted_at <= at - days("MAILS_DAYS"))

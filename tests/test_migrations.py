@@ -41,6 +41,8 @@ LANDED = {
     "0022": "1b9c88060ddcdc7050811b724df35e80b21804426ce57c62324fb2fa6f5bce02",
     "0023": "7c0634c8eac7727148b8526dda44ee98aeff6ee46bed0488239b85064728b5eb",
     "0024": "1780d4ec004b60c878459d81581f1f7698bdb5fe9d092ed545483e5c995f896f",
+    "0025": "e29ee769281bef469f9138dae62d668cff99c341d4e933b7b2f7772ddf4e6343",
+    "0026": "61208be66ed79b5817255ea468cb2ec40159eea084c61df4845ef4fa49c2c52a",
 }
 """What each landed migration is (SHA-256). Installations have run it: write the next one instead.
 
