@@ -71,13 +71,17 @@ class HashQueue:
 
     def _enter(self, asker: Asker) -> bool:
         with self._lock:
-            alike = {one: n for one, n in self._askers.items() if one.is_known == asker.is_known}
-            # Of the last place no network that has one already takes possession.
-            own = OF_ONE_KNOWN if asker.is_known else max(1, self._most - 1)
-            if sum(alike.values()) >= self._most or self._askers[asker] >= own:
+            if not self._has_room(asker):
                 return False
             self._askers[asker] += 1
             return True
+
+    def _has_room(self, asker: Asker) -> bool:
+        if asker.is_known:
+            return self._askers[asker] < OF_ONE_KNOWN
+        # No network takes the last place of strangers that has another one already.
+        strangers = sum(n for one, n in self._askers.items() if not one.is_known)
+        return strangers < self._most and self._askers[asker] < max(1, self._most - 1)
 
     def _leave(self, asker: Asker) -> None:
         with self._lock:

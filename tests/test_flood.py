@@ -167,6 +167,21 @@ def test_one_network_never_holds_every_place(
     assert sorted(crowd.end()) == [422] * 4 + [503] * 2
 
 
+def test_known_people_are_never_too_many(app: Flask, start: Callable[..., Flask]) -> None:
+    """Only strangers are turned away for their number; one known person has two places."""
+    made, crowd = start(PASSWORD_WAIT=60, PASSWORD_WAITERS=1), Crowd()
+    browsers = [Person(made, "bob@example.com") for _ in range(5)]
+    for bob in browsers:
+        bob.sign_in()
+        bob.visit("/signin/confirm")
+    prove = [partial(bob.press, "/signin/confirm", password="wrong password") for bob in browsers]
+    with taken(app, STRANGERS, KNOWN):
+        for act in [*prove, prove[0], prove[0]]:
+            crowd.begin(act)
+        assert crowd.answered(1) == [503]
+    assert sorted(crowd.end()) == [422] * 6 + [503]
+
+
 # What they are told
 
 
