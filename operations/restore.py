@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 import keys
-from accounts import events, password_link, reset, sign_ins, sso_trip
+from accounts import events, link_requests, password_link, reset, sign_ins, sso_trip
 from accounts.events import Event
 from accounts.models import Account, Organisation
 from db import db
@@ -73,6 +73,7 @@ def _end_codes(at: datetime) -> None:
     backup_lists.make_all_stale(at)
     EmailCode.void_all(at)
     password_link.end_everybodys(at)
+    link_requests.forget_everybodys()
     reset.run_out(at)
     sso_trip.end_everybodys()
 

@@ -22,6 +22,7 @@ from db import db
 from tests import copies
 from tests.conftest import CHEAP, add_person
 from tests.person import Person, app_code, letters, text_of
+from tests.test_forgot import left_behind
 from tests.test_mark import IN, mark_of, newest_event, refused, run, served, spend
 
 ROOT = Path(__file__).parent.parent
@@ -170,8 +171,11 @@ def test_set_ups_links_codes_and_reset_codes_are_void(
     reset = run(app, "account", "reset", "carol@example.com", "--reason", "lost phone")
     code = re.search(r"only now: (.+)", reset.output)
     assert code is not None
+    left_behind(app)
 
     restored(app)
+
+    assert rows("SELECT count(*) FROM link_requests") == [(0,)]
 
     assert rows("SELECT void_reason, sealed_secret, sealed_codes FROM wizards WHERE id > 1") == [
         ("restored", None, None)
