@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 import demo
 import installation
 import keys
-from accounts import account_commands, organisation_commands
+from accounts import account_commands, organisation_commands, refusal_commands
 from mail import commands as mail_commands
 from operations import (
     backup_command,
@@ -57,6 +57,7 @@ def init_app(app: Flask) -> None:
         init_command,
         organisation_commands.group,
         account_commands.group,
+        refusal_commands.refusals_command,
         doctor_command,
         backup_command.backup_command,
         keys_command.group,

@@ -41,6 +41,19 @@ def test_refusals_of_nobody_are_counted_by_network(app: Flask, noon: Traveller, 
     assert [row[-1] for row in rows(COUNTS)] == [12, 1, 3]
 
 
+def test_an_operator_sees_who_tries(app: Flask, noon: Traveller) -> None:
+    run = app.test_cli_runner().invoke
+    refused(app, "nobody@example.com", "192.0.2.2")
+    noon.shift(timedelta(hours=2))
+    for n in range(12):
+        refused(app, f"nobody{n}@example.com")
+    recent = "2031-05-06 14h  192.0.2.1  sign-in by password, refused, 12 times\n"
+    older = "2031-05-06 12h  192.0.2.2  sign-in by password, refused, once\n"
+    assert run(args=["refusals", "--hours", "1"]).output == recent + "12 in 1 hours.\n"
+    assert run(args=["refusals"]).output == recent + older + "13 in 24 hours.\n"
+    assert run(args=["refusals", "--hours", "0"]).exit_code == 2
+
+
 def test_those_of_an_account_are_events(app: Flask, rows: Rows) -> None:
     refused(app, "bob@example.com")
     last = "SELECT account_id, kind, result, address FROM events ORDER BY id DESC LIMIT 1"
