@@ -4,6 +4,7 @@ A row for each would let anybody fill the disk by posting addresses that nobody 
 concerns an account is an event, as everything else that happens to it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, exists, func, or_, select
@@ -70,3 +71,14 @@ def _count(kind: str, factor: str, result: str, at: datetime) -> None:
             set_={"times": RefusalCount.times + 1},
         )
     )
+
+
+def times_since(moments: Sequence[datetime]) -> dict[str, list[int]]:
+    """Return how often strangers were refused since each moment, by factor; its hour is whole."""
+    sums = [
+        func.sum(case((RefusalCount.hour > moment - SPAN, RefusalCount.times), else_=0))
+        for moment in moments
+    ]
+    query = select(RefusalCount.factor, *sums).where(RefusalCount.hour > min(moments) - SPAN)
+    rows = db.session.execute(query.group_by(RefusalCount.factor))
+    return {factor: list(counts) for factor, *counts in rows}

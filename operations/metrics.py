@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import clock
 import runs
+from accounts import refusals
 from accounts.events import Event
 from admin import people
 from admin.standing import State
@@ -71,6 +72,7 @@ def _begin() -> None:
 def _all(at: datetime) -> Iterator[Gauge]:
     yield from _people(at)
     yield from _entries(at)
+    yield _strangers(at)
     yield from _mails(at)
     yield from _times()
 
@@ -102,6 +104,20 @@ def _entries(at: datetime) -> Iterator[Gauge]:
                     number = sum(getattr(row, f"in_{window}") for row in rows if row[:3] == key)
                     gauge.add_metric([way, result, window], number)
         yield gauge
+
+
+def _strangers(at: datetime) -> Gauge:
+    """Tell of refusals that are no events: counted by the hour, so the first one is whole."""
+    gauge = Gauge(
+        "onward_strangers_refused",
+        "Refused sign-ins of addresses that nobody has, in the last hour and day.",
+        labels=["way", "window"],
+    )
+    counts = refusals.times_since([at - length for length in WINDOWS.values()])
+    for way in WAYS[SIGN_IN]:
+        for window, number in zip(WINDOWS, counts.get(way, [0] * len(WINDOWS)), strict=True):
+            gauge.add_metric([way, window], number)
+    return gauge
 
 
 def _recent(at: datetime) -> list[Row[*tuple[Any, ...]]]:

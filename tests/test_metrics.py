@@ -30,7 +30,7 @@ from mail.postman import STUCK
 from operations.metrics import Metrics
 from tests.crowd import Crowd, fill, organisations
 from tests.live import free_port
-from tests.person import app_code
+from tests.person import Person, app_code
 from tests.test_budgets import counted
 from tests.test_mark import run
 
@@ -78,6 +78,8 @@ def test_it_is_scraped(site: Flask) -> None:
     """The real command, on either database, tells of people, sign-ins, mails and times."""
     before, carol = scrape(site), site.extensions["carol"]
     carol.sign_in("a wrong password")
+    for _ in range(3):
+        Person(site, "nobody@example.com").sign_in("a wrong password")
     carol.sign_in()
     carol.press("/signin/code", code="000000")
     carol.press("/signin/code", code=app_code(carol.key))
@@ -106,6 +108,8 @@ def test_it_is_scraped(site: Flask) -> None:
         for window in ("1h", "1d"):
             labels = (result, way, window)
             assert after[name, labels] == before[name, labels] + 1, (name, labels)
+    for window in ("1h", "1d"):
+        assert after["onward_strangers_refused", ("password", window)] == 3
     runs = "onward_last_run_timestamp_seconds"
     assert (before[runs, ("remind",)], after[runs, ("deliver",)]) == (0, 0)
     assert 0 <= time.time() - after[runs, ("remind",)] < 600
