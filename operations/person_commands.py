@@ -25,15 +25,25 @@ def export_command(email: str, file: Path | None) -> None:
     """
     account = account_commands.person(email)
     words = json.dumps(export.of_person(account), indent=2, ensure_ascii=False) + "\n"
-    handle = _new(file) if file is not None else None
+    if file is not None:
+        _write(file, words)
     events.record("person exported", account.id, clock.now())
     db.session.commit()
-    if handle is None:
+    if file is None:
         click.echo(words, nl=False)
-        return
-    with os.fdopen(handle, "w", encoding="utf-8") as opened:
-        opened.write(words)
-    click.echo(f"Wrote what is kept about {account.email}: {file}")
+    else:
+        click.echo(f"Wrote what is kept about {account.email}: {file}")
+
+
+def _write(file: Path, words: str) -> None:
+    """Write a new file, for its owner alone, whole or not at all."""
+    handle = _new(file)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(words)
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise click.ClickException(f"{file} can't be written: {error.strerror}.") from None
 
 
 def _new(file: Path) -> int:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import resource
+import signal
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -146,6 +148,22 @@ def test_a_person_s_data_is_one_file_without_a_secret(site: Flask, tmp_path: Pat
     assert file.read_bytes() == before
     assert dumped(site).count("person exported") == 1
     assert json.loads(run(site, "account", "export", CAROL).output)["account"]["email"] == CAROL
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_left_behind(app: Flask, tmp_path: Path) -> None:
+    """A disk that is full: nothing was exported, and no half of it lies about."""
+    file, before = tmp_path / "alice.json", dumped(app)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        refused = run(app, "account", "export", "alice@example.com", str(file))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert (refused.exit_code, file.exists()) == (1, False)
+    assert "can't be written: File too large." in refused.output
+    assert dumped(app) == before
 
 
 EMPTY = {"sso_ties", "sso_trips", "reminders", "void_records"}
