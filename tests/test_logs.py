@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,10 @@ def fault(app: Flask, **headers: str) -> Any:
 
 @pytest.fixture
 def logged(installed: Path, tmp_path: Path) -> Iterator[Flask]:
-    """An application whose log is for machines."""
+    """An application whose log is for machines, and that does not wait long for its database."""
     shutil.copytree(installed, tmp_path / "instance")
-    app = create_app({"INSTANCE": str(tmp_path / "instance"), "LOG": "json", **CHEAP})
+    settings = {"LOG": "json", "DATABASE_WAIT": 1}
+    app = create_app({"INSTANCE": str(tmp_path / "instance"), **settings, **CHEAP})
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -98,6 +100,27 @@ def test_a_fault_is_one_object_with_the_reference_of_the_page(
     assert "in put" in told["exception"]  # the place, by its function
     assert {told["request_id"], request["request_id"]} == {shown[1]}
     assert request["status"] == 500
+
+
+def test_a_fault_of_the_database_is_one_object(
+    logged: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else holds the writer's lock: a line that says so, instead of a hundred."""
+    bob = Person(logged, "bob@example.com")
+    bob.visit("/signin")
+    capsys.readouterr()
+    writer = sqlite3.connect(Path(logged.instance_path) / "onward.sqlite")
+    writer.execute("BEGIN IMMEDIATE")
+
+    page = bob.sign_in()
+
+    writer.close()
+    assert page.status == 503
+    told, request = [line for line in written(capsys) if line.get("status") != 200]
+    assert "exception" not in told
+    assert "SQLITE_BUSY" in told["message"]
+    assert f"Reference: {told['request_id']}" in page.text
+    assert (request["request_id"], request["status"]) == (told["request_id"], 503)
 
 
 def test_every_request_has_a_reference_of_its_own(app: Flask) -> None:
