@@ -164,7 +164,7 @@ def _times() -> Iterator[Gauge]:
     ended = Gauge(
         "onward_last_run_timestamp_seconds", "When work last ended; 0: never.", labels=["work"]
     )
-    for work in (runs.Work.REMIND, runs.Work.DELIVER):
+    for work in runs.Work:
         ended.add_metric([work.value], _seconds(runs.last(work)))
     yield ended
     yield Gauge(
