@@ -17,7 +17,7 @@ from db import db
 from tests import postgres
 from tests.conftest import CHEAP, install, uninstalled
 from tests.live import Browser, serve
-from tests.person import Person
+from tests.person import PASSWORD, Person
 from tests.test_no_secret_leaks import Story
 
 LOGGER = "--logger-class gunicorn_log.Logger"
@@ -25,21 +25,15 @@ FIELDS = {"time", "level", "logger", "message"}
 OF_REQUEST = FIELDS | {"request_id", "method", "endpoint"}
 
 
-def break_outbox(app: Flask) -> None:
-    with app.app_context():
-        db.session.execute(text("ALTER TABLE outbox RENAME TO lost"))
-        db.session.commit()
-
-
 def fault(app: Flask, **headers: str) -> Any:
     """Let a request of a stranger meet a fault of ours."""
-    break_outbox(app)
+    with app.app_context():
+        db.session.execute(text("ALTER TABLE sign_ins RENAME TO lost"))
+        db.session.commit()
     stranger = Person(app, "bob@example.com")
-    stranger.visit("/signin/forgot")
-    hidden = stranger.page.hidden()
-    return stranger.client.post(
-        "/signin/forgot", data=hidden | {"email": "bob@example.com"}, headers=headers
-    )
+    stranger.visit("/signin")
+    fields = stranger.page.hidden() | {"email": "bob@example.com", "password": PASSWORD}
+    return stranger.client.post("/signin", data=fields, headers=headers)
 
 
 @pytest.fixture
@@ -96,8 +90,8 @@ def test_a_fault_is_one_object_with_the_reference_of_the_page(
     *_, told, request = written(capsys)
     assert set(told) == OF_REQUEST | {"exception"}
     assert told["message"] == "unforeseen OperationalError"
-    assert "no such table: outbox" in told["exception"]
-    assert "in put" in told["exception"]  # the place, by its function
+    assert "no such table: sign_ins" in told["exception"]
+    assert "in begin" in told["exception"]  # the place, by its function
     assert {told["request_id"], request["request_id"]} == {shown[1]}
     assert request["status"] == 500
 
@@ -142,7 +136,7 @@ def test_for_people_it_is_text_with_the_reference(
     first, *others = told.splitlines()
     assert first.endswith(f"ERROR in web: unforeseen OperationalError ({shown[1]})")
     assert others[0] == "Traceback:"
-    assert "no such table: outbox" in told
+    assert "no such table: sign_ins" in told
 
 
 def test_any_other_form_is_refused(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
