@@ -28,10 +28,10 @@ def end_factors(at: datetime) -> None:
     void_record.forget_all()
 
 
-def check() -> None:
+def refuse_fixed() -> None:
     """Raise KeysKept, before anything ends, if there can be no new keys."""
     for purpose in key_files.PURPOSES:
-        rotation.check(purpose)
+        rotation.refuse_fixed(purpose)
 
 
 def change_keys(at: datetime) -> list[str]:

@@ -60,7 +60,7 @@ def _restore(compromised: bool) -> None:
     at = clock.now()
     with key_lock.alone():
         if compromised:
-            compromise.check()
+            compromise.refuse_fixed()
         found = restore.restore(at, compromised=compromised)
         told = restore.tell_everybody(found.copied_at, at, compromised=compromised)
         closed = restore.use_todays_keys(at)

@@ -36,14 +36,14 @@ def begin(purpose: str, is_unfinished: Unfinished, at: datetime) -> str:
     key_making.forget_unfinished(folder)
     newest = key_files.name_of(purpose, ring.newest(purpose))
     if newest in known and not is_unfinished(ring):
-        check(purpose)
+        refuse_fixed(purpose)
         newest = key_files.name_of(purpose, _next_number(ring, purpose))
         key_making.create(folder, newest)
     _take_over(newest, at)
     return newest
 
 
-def check(purpose: str) -> None:
+def refuse_fixed(purpose: str) -> None:
     """Raise KeysKept if no new key can be made, since variables hold the keys."""
     ring, known = keys.load(key_check.folder()), key_check.stored_prints() or {}
     newest = key_files.name_of(purpose, ring.newest(purpose))
