@@ -130,12 +130,12 @@ def _extend(app: Flask) -> None:
     Babel(app)
     Htmx(app)
     db.init_app(app)
-    _limit_waits(app)
     # The extension closes its async sessions in a thread of their own, request by
     # request. Onward has none, and the thread costs more than it closes.
     app.teardown_appcontext_funcs[:] = [
         close for close in app.teardown_appcontext_funcs if not iscoroutinefunction(close)
     ]
+    _limit_waits(app)
     alembic.init_app(app)
     smtp.mail.init_app(app)
     carrier.init_app(app)

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import requests
 
+from accounts import sso_kept
 from tests import postgres
 from tests.live import Browser, at_once, serve
 from tests.sso import evil_provider
@@ -64,15 +65,15 @@ def test_a_newcomer_in_many_browsers_is_one_person(
 ) -> None:
     """S-181: whoever loses the race finds the account that the winner made."""
     provider.person = {"sub": "two", "email": "two@example.com", "email_verified": True}
-    came = [answered(site) for _ in range(8)]
+    came = [answered(site) for _ in range(sso_kept.AT_ONCE)]
 
     answers = at_once([partial(browser.send, "GET", back) for browser, back in came])
 
-    assert [a.status for a in answers] == [303] * 8
+    assert [a.status for a in answers] == [303] * len(came)
     assert site.rows("SELECT count(*) FROM accounts WHERE email = 'two@example.com'") == [(1,)]
     assert site.rows("SELECT count(*) FROM identities WHERE subject = 'two'") == [(1,)]
     two = "(SELECT id FROM accounts WHERE email = 'two@example.com')"
     assert site.rows(f"SELECT count(*) FROM memberships WHERE account_id = {two}") == [(1,)]
-    assert site.rows(f"SELECT count(*) FROM sign_ins WHERE account_id = {two}") == [(8,)]
+    assert site.rows(f"SELECT count(*) FROM sign_ins WHERE account_id = {two}") == [(len(came),)]
     tied = f"SELECT count(*) FROM events WHERE kind = 'sso tied' AND account_id = {two}"
     assert site.rows(tied) == [(1,)]
