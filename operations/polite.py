@@ -26,13 +26,19 @@ class PassingFault(MachineFault):
 
 
 def polite(command: click.Command) -> click.Command:
-    """Return the command, which tells of a failing machine in one sentence from now on."""
+    """Return the command, which tells of a failing machine in one sentence from now on.
+
+    Commands outlive an application: one that is polite already stays as it is.
+    """
     invoke: Callable[[click.Context], Any] = command.invoke
+    if getattr(invoke, "is_polite", False):
+        return command
 
     def told(ctx: click.Context) -> Any:
         with telling():
             return invoke(ctx)
 
+    told.is_polite = True  # type: ignore[attr-defined]  # a mark on our own function
     # Groups and commands alike, without a class for each kind.
     command.invoke = told  # type: ignore[method-assign]  # the class has none to set
     return command
