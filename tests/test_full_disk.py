@@ -36,8 +36,11 @@ def disk(folder: Path, size: str) -> Iterator[Path]:
     )
     if mounted.returncode != 0:
         pytest.skip(f"this machine mounts no small disk: {mounted.stderr}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        # One that stays mounted is in the way of whoever clears the folder, runs later.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(disk: Path) -> Path:
