@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import durable
 from key_files import KEY_BYTES, NAMES, RETIRED, files_of, name_of, parts
 
 UNFINISHED = ".new-"
@@ -35,7 +36,7 @@ def create(folder: Path, name: str) -> bool:
         return False
     finally:
         os.unlink(part)
-    _fix(folder)  # what is sealed with it must not outlive it
+    durable.fix(folder)  # what is sealed with it must not outlive it
     return True
 
 
@@ -60,15 +61,6 @@ def put_aside(folder: Path, name: str) -> bool:
             if aside.read_bytes() != file.read_bytes():
                 raise
         file.unlink()
-        _fix(aside.parent)
-        _fix(folder)
+        durable.fix(aside.parent)
+        durable.fix(folder)
     return bool(mine)
-
-
-def _fix(folder: Path) -> None:
-    """Make sure that a power cut takes nothing back."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -17,6 +17,7 @@ from flask import current_app
 from sqlalchemy import URL, inspect, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+import durable
 from accounts.models import Account
 from db import BUSY_SECONDS, Json, Model, db, reading
 from operations import key_check
@@ -52,8 +53,9 @@ def make(target: Path, at: datetime) -> dict[str, str]:
     part = Path(name)
     try:
         _copy(part)
-        _fix(part)
+        durable.fix(part)
         _name(part, target)
+        durable.fix(target.parent)
     finally:
         part.unlink(missing_ok=True)
     prints |= key_check.stored_prints() or {}  # of a rotation that began meanwhile
@@ -139,13 +141,6 @@ def _run(program: str, *arguments: str, **environment: str) -> str:
         why = (done.stderr.strip() or "no reason given").splitlines()[-1]
         raise BackupFailed(f"{program} failed: {why}")
     return done.stdout
-
-
-def _fix(part: Path) -> None:
-    """Make sure that a power cut does not take what we say is there."""
-    handle = os.open(part, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
 
 
 def _name(part: Path, target: Path) -> None:

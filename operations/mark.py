@@ -16,6 +16,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+import durable
 from accounts.events import NEWEST
 from db import reading
 from operations.installation_row import Installation
@@ -86,9 +87,7 @@ def _replace(mark: Mark) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    durable.fix(target.parent)
 
 
 def know(uid: str, epoch: int) -> None:
