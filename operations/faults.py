@@ -2,14 +2,12 @@
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
+
+import database_faults
 
 FULL, LOCKED = "the disk is full", "somebody else holds its lock"
 INIT = "flask --app app init"
-PASSING_STATES = ("08", "53", "55P03", "57")
-"""Beginnings of PostgreSQL's codes: connection, resources, lock, ended by an operator."""
-
-
 FULL_STATES = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100"}
 """The second: on a full disk SQLite can't make the index of its log any longer."""
 
@@ -26,12 +24,9 @@ def words(error: DBAPIError) -> str:
 
 def is_passing(error: DBAPIError) -> bool:
     """Tell whether it may be over later without anybody who changes the installation."""
-    state = _state(error)
-    if state.startswith("SQLITE"):
-        return state.split("_")[1] in {"FULL", "BUSY", "LOCKED", "CANTOPEN", "IOERR"}
-    if not state:
-        return isinstance(error, OperationalError)  # nobody answered
-    return state.startswith(PASSING_STATES)
+    # Pages say "try again" on a read-only database as well; no restart of ours makes it writable.
+    is_read_only = _state(error).startswith(("SQLITE_READONLY", "25006"))
+    return database_faults.passes(error) and not is_read_only
 
 
 def _state(error: DBAPIError) -> str:
