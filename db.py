@@ -114,11 +114,15 @@ def reading() -> Iterator[Connection]:
         yield connection.execution_options(**{READS: True})
 
 
+def insert_into(model: type[Model]) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT of the database's own kind, which may say what a conflict means."""
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    return sqlite.insert(model) if is_sqlite else postgresql.insert(model)
+
+
 def add_if_new(model: type[Model], **values: Any) -> None:
     """Insert a row unless one with its key is there already, whoever else tries."""
-    dialect = db.engine.dialect.name
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    db.session.execute(insert(model).values(**values).on_conflict_do_nothing())
+    db.session.execute(insert_into(model).values(**values).on_conflict_do_nothing())
 
 
 def locked_or_new(model: type[Row], key: str, **values: Any) -> Row:
@@ -126,9 +130,7 @@ def locked_or_new(model: type[Row], key: str, **values: Any) -> Row:
 
     One statement: a row that is there for an INSERT may be gone for the SELECT after it.
     """
-    dialect = db.engine.dialect.name
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    made = insert(model).values(**values)
+    made = insert_into(model).values(**values)
     same = {key: made.excluded[key]}
     query = made.on_conflict_do_update(index_elements=[key], set_=same).returning(model)
     return db.session.scalars(query, execution_options={"populate_existing": True}).one()

@@ -103,7 +103,7 @@ def _no_write() -> str | None:
     with reading() as connection:
         if schema.version(connection) != schema.wanted():
             return None
-    return write_check.fault(db.engine, clock.now())
+    return write_check.fault(clock.now())
 
 
 def _strange_keys() -> str | None:

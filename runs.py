@@ -3,10 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import Executable, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import Model, add_if_new, choice, db
+from db import Model, choice, db, insert_into
 
 
 class Work(StrEnum):
@@ -26,10 +26,15 @@ class Run(Model):
     ended_at: Mapped[datetime]
 
 
+def noting(work: Work, at: datetime) -> Executable:
+    """Return the statement that notes the end of a run."""
+    made = insert_into(Run).values(work=work, ended_at=at)
+    return made.on_conflict_do_update(index_elements=["work"], set_={"ended_at": at})
+
+
 def note(work: Work, at: datetime) -> None:
     """Note that a run has ended; part of the running transaction."""
-    add_if_new(Run, work=work, ended_at=at)
-    db.session.execute(update(Run).where(Run.work == work).values(ended_at=at))
+    db.session.execute(noting(work, at))
 
 
 def last(work: Work) -> datetime | None:

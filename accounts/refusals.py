@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, exists, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 import bounds
 import client
 from accounts import events
 from bounds import at_most
-from db import Model, db
+from db import Model, db, insert_into
 
 SPAN = timedelta(hours=1)
 """What is counted together."""
@@ -60,9 +59,8 @@ def _count(kind: str, factor: str, result: str, at: datetime) -> None:
         others.network == network, *(getattr(others, name) == fact for name, fact in facts.items())
     )
     rows = select(func.count()).select_from(others).where(others.hour == hour).scalar_subquery()
-    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
     has_room = or_(is_there, rows < NETWORKS)
-    made = insert(RefusalCount).values(
+    made = insert_into(RefusalCount).values(
         network=case((has_room, network), else_=ELSEWHERE), times=1, **facts
     )
     db.session.execute(

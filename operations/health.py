@@ -81,7 +81,7 @@ def _fault_or_error() -> str | None:
 
 def fault(at: datetime) -> str | None:
     """Return what keeps this installation from serving, or None. Raises SQLAlchemyError."""
-    return _schema() or _keys() or write_check.fault(db.engine, at) or _mails(at)
+    return _schema() or _keys() or write_check.fault(at) or _mails(at)
 
 
 def _schema() -> str | None:

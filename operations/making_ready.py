@@ -41,7 +41,7 @@ def _prepare(new_keys: bool) -> None:
         raise click.ClickException(str(error)) from None
     _bind(ring, new_keys)
     _mark()
-    write_check.write(db.engine, clock.now())
+    write_check.write(clock.now())
 
 
 def _upgrade() -> None:
