@@ -58,13 +58,6 @@ def counts(at: datetime) -> dict[State, tuple[int, datetime]]:
     return {State(row[0]): (row[1], row[2]) for row in rows}
 
 
-def due_since(at: datetime) -> datetime | None:
-    """Return since when the mail is due that has been so for longest, or None."""
-    since = func.coalesce(Outbox.next_try_at, Outbox.made_at)
-    waits = (Outbox.sent_at.is_(None), Outbox.failed_at.is_(None), Outbox.claimed_at.is_(None))
-    return db.session.scalar(select(func.min(since)).where(*waits, since <= at))
-
-
 def tell_trouble(at: datetime) -> None:
     """Print how many mails need an operator, if any do."""
     numbers = counts(at)

@@ -7,7 +7,7 @@ saw last. A look that a locked or frozen database holds up is "not ok" for all w
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from typing import cast
 
@@ -17,15 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 import clock
 import database_faults
 import keys
-from db import db, reading
-from mail import postman
-from operations import key_check, schema, write_check
+from db import reading
+from operations import key_check, mail_check, schema, write_check
 
 EXTENSION = "onward-health"
 IN_TIME = 0.8
 """Seconds that an answer waits for a look."""
-LATE = timedelta(minutes=15)
-"""Age of a due mail from which on nobody seems to deliver: timers come every five minutes."""
 
 
 class Watch:
@@ -81,7 +78,7 @@ def _fault_or_error() -> str | None:
 
 def fault(at: datetime) -> str | None:
     """Return what keeps this installation from serving, or None. Raises SQLAlchemyError."""
-    return _schema() or _keys() or write_check.fault(at) or _mails(at)
+    return _schema() or _keys() or write_check.fault(at) or mail_check.not_moving(at)
 
 
 def _schema() -> str | None:
@@ -95,11 +92,6 @@ def _keys() -> str | None:
         return key_check.misfit(keys.load(key_check.folder()), key_check.stored_prints())
     except keys.KeysMissing as error:
         return str(error)
-
-
-def _mails(at: datetime) -> str | None:
-    since = postman.waiting_since(at)
-    return f"a mail waits since {since:%Y-%m-%d %H:%M} UTC" if since and at - since > LATE else None
 
 
 def init_app(app: Flask) -> None:

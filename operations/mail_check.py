@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from flask import current_app
 
-from mail import pause, queue, smtp
+from mail import pause, postman, queue, smtp
 from mail.queue import State
 
-LATE = timedelta(hours=1)
-"""After which nobody seems to send what is due."""
+LATE = timedelta(minutes=15)
+"""Age of a due mail from which on nobody seems to deliver: timers come every five minutes."""
 
 
 def in_queue(at: datetime) -> str:
@@ -23,7 +23,7 @@ def in_queue(at: datetime) -> str:
 
 def not_moving(at: datetime) -> str | None:
     """Return that due mails are not sent, or None."""
-    since = queue.due_since(at)
+    since = postman.waiting_since(at)
     if since is None or since > at - LATE:
         return None
     return f"a mail has been due for {_minutes(since, at)}: is onward-deliver.timer on?"

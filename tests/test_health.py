@@ -136,7 +136,7 @@ def test_a_mail_that_nobody_delivers_is_not_ready(
     waiting_mail(app, timedelta(minutes=16))
 
     assert ask(serve()) == NOT_READY
-    assert told(caplog)[0].startswith("not ready: a mail waits since ")
+    assert told(caplog)[0].startswith("not ready: a mail has been due for ")
 
 
 def waiting_mail(app: Flask, age: timedelta) -> None:
