@@ -26,24 +26,19 @@ def has_old_pepper(newest: int) -> ColumnElement[bool]:
 
 def make_stale(account_ids: Iterable[int], newest: int, at: datetime) -> None:
     """Let no code of these people work that was made under an older pepper (S-162)."""
-    db.session.execute(
-        update(BackupCode)
-        .where(
-            BackupCode.account_id.in_(list(account_ids)),
-            BackupCode.pepper_id < newest,
-            BackupCode.replaced_at.is_(None),
-            BackupCode.stale_at.is_(None),
-        )
-        .values(stale_at=at)
-        .execution_options(synchronize_session=False)
-    )
+    older = BackupCode.pepper_id < newest
+    _make_stale(at, BackupCode.account_id.in_(list(account_ids)), older)
 
 
 def make_all_stale(at: datetime) -> None:
     """Let no backup code work that was made so far, whoever has it (S-164)."""
+    _make_stale(at)
+
+
+def _make_stale(at: datetime, *which: ColumnElement[bool]) -> None:
     db.session.execute(
         update(BackupCode)
-        .where(BackupCode.replaced_at.is_(None), BackupCode.stale_at.is_(None))
+        .where(BackupCode.replaced_at.is_(None), BackupCode.stale_at.is_(None), *which)
         .values(stale_at=at)
         .execution_options(synchronize_session=False)
     )
