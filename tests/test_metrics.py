@@ -31,6 +31,7 @@ from operations.metrics import Metrics
 from tests.crowd import Crowd, fill, organisations
 from tests.live import free_port
 from tests.person import Person, app_code
+from tests.sizes import full_only
 from tests.test_budgets import counted
 from tests.test_mark import run
 
@@ -226,8 +227,11 @@ def test_each_rule_asks_for_what_is_told(app: Flask) -> None:
                 assert any(value in values for values in samples), (name, value)
 
 
+@pytest.mark.drill
+@full_only
 def test_the_rules_are_rules() -> None:
-    if (promtool := shutil.which("promtool")) is None:
-        pytest.skip("promtool is not here: apt-get install prometheus")
+    """Prometheus itself reads them: a package too big for `make test`."""
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is missing: apt-get install prometheus"
     command = [promtool, "check", "rules", str(ROOT / "deploy" / "alerts.yml")]
     assert subprocess.run(command, check=False, timeout=60).returncode == 0
