@@ -1,6 +1,6 @@
 """KeyRing: seals secrets, peppers codes, and derives every other key.
 
-Made is with the newest key of a purpose, opened and verified with each (S-162).
+The newest key of a purpose makes; each one opens and verifies (S-162).
 """
 
 import hmac

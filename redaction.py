@@ -1,7 +1,7 @@
 """What may stand in a log of a message or an exception: ids, but nobody's data (S-137).
 
-The text of an exception is the way on which data gets into logs: PostgreSQL names the whole row
-that a constraint refused, and many a ValueError repeats what somebody typed.
+Data gets into logs through the text of exceptions: PostgreSQL quotes the whole row that a
+constraint refused, and many ValueErrors repeat what somebody typed.
 """
 
 import re
@@ -23,7 +23,7 @@ QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”")
 
 def masked(text: str) -> str:
     """Return a text on one line, without mail addresses and network addresses but our own."""
-    line = "".join(sign if sign.isprintable() else " " for sign in text)
+    line = "".join(one if one.isprintable() else " " for one in text)
     return NETWORK.sub(_network, MAIL.sub("[address]", line))
 
 

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from logs import FORMATS
 from web_address import is_loopback
 
 Values = Mapping[str, object]
@@ -45,7 +46,7 @@ def _issuer(values: Values) -> str | None:
 
 
 def _log(values: Values) -> str | None:
-    return None if values["LOG"] in {"text", "json"} else "ONWARD_LOG must be text or json."
+    return None if values["LOG"] in FORMATS else f"ONWARD_LOG must be {' or '.join(FORMATS)}."
 
 
 def _lines(values: Values) -> str | None:

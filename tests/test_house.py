@@ -19,7 +19,7 @@ FLOORS: dict[str, set[str]] = {
     "web_address": set(),
     "providers": {"web_address"},
     "setting_names": set(),
-    "setting_rules": {"web_address"},
+    "setting_rules": {"web_address", "logs"},
     "settings": {"providers", "setting_names", "setting_rules"},
     "key_files": set(),
     "durable": set(),
