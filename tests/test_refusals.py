@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -55,7 +56,13 @@ def test_an_operator_sees_who_tries(app: Flask, noon: Traveller) -> None:
 
 
 def test_those_of_an_account_are_events(app: Flask, rows: Rows) -> None:
+    """They leave the mark where it is: writing a file would tell who has an account (S-152)."""
+    mark = Path(app.instance_path) / "mark"
+    before = mark.read_bytes()
+
     refused(app, "bob@example.com")
+
+    assert mark.read_bytes() == before
     last = "SELECT account_id, kind, result, address FROM events ORDER BY id DESC LIMIT 1"
     assert rows(last) == [(2, "sign-in", "refused", "192.0.2.1")]
     assert rows(COUNTS) == []
