@@ -62,8 +62,9 @@ class Carrier:
         with self._lock:
             self._errands.put(errand)
             if self._thread is None and not self._is_ending:
-                self._thread = threading.Thread(target=self._run, name="mail", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="mail", daemon=True)
+                thread.start()  # a machine without threads left refuses here: the next one asks
+                self._thread = thread
         return errand.outcome
 
     def settle(self) -> None:

@@ -48,22 +48,29 @@ class Watch:
         with self._lock:
             now, outcome = monotonic(), self._outcome
             if outcome is None or (outcome.done() and now - self._began_at >= self._every):
-                outcome, self._began_at = Future(), now
-                self._outcome = outcome
+                outcome = Future()
                 # Only now, so after gunicorn's fork; it ends with its look.
                 look = threading.Thread(target=self._look, args=(outcome,), name="health")
                 look.daemon = True
-                look.start()
+                look.start()  # a machine without threads left refuses here: the next one asks again
+                self._outcome, self._began_at = outcome, now
             return outcome, self._began_at + IN_TIME
 
     def _look(self, outcome: "Future[bool]") -> None:
-        with self._app.app_context():
-            found = _fault_or_error()
-            if found != self._last_fault:
-                level = self._app.logger.error if found else self._app.logger.warning
-                level("ready again" if found is None else f"not ready: {found}")
-            self._last_fault = found
-        outcome.set_result(found is None)
+        is_ready = False
+        try:
+            with self._app.app_context():
+                found = _fault_or_error()
+                is_ready = found is None
+                self._tell(found)
+        finally:
+            outcome.set_result(is_ready)
+
+    def _tell(self, found: str | None) -> None:
+        if found != self._last_fault:
+            level = self._app.logger.error if found else self._app.logger.warning
+            level("ready again" if found is None else f"not ready: {found}")
+        self._last_fault = found
 
 
 def _fault_or_error() -> str | None:
