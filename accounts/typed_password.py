@@ -53,7 +53,7 @@ class TypedPassword:
             device.id if device is not None else None,
             bucket,
             kinds,
-            Asker.of(f"account {account.id} {own}" if own else ""),
+            Asker.of(f"account {account.id}" if own else ""),
         )
 
     def waiting(self, at: datetime) -> Refusal | None:
