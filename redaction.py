@@ -17,14 +17,18 @@ OF_CODE = (AttributeError, ImportError, NameError, TypeError, UndefinedError)
 """Exceptions that quote names of the code rather than values."""
 MAIL = re.compile(r"""[^\s@<>"'(),;:=\[\]]+@[^\s@<>"'(),;:=\[\]]+""")
 NETWORK = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)(?!\w)")
-SECRET = re.compile(r"(?<![\w.])\d{6,8}(?!\w)|[\w-]{32,}")
+TOKEN = re.compile(r"[\w-]{32,}")
+SECRET = re.compile(rf"(?<![\w.])\d{{6,8}}(?!\w)|{TOKEN.pattern}")
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”")
 
 
 def masked(text: str) -> str:
-    """Return a text on one line, without mail addresses and network addresses but our own."""
+    """Return a text on one line, without mail addresses, tokens, and network addresses but our own.
+
+    Flask and gunicorn write the path of a request that they can't answer: it may hold a link.
+    """
     line = "".join(one if one.isprintable() else " " for one in text)
-    return NETWORK.sub(_network, MAIL.sub("[address]", line))
+    return NETWORK.sub(_network, MAIL.sub("[address]", TOKEN.sub("[secret]", line)))
 
 
 def _network(match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ import re
 import pytest
 from flask import abort
 
+import keys
 import redaction
 
 
@@ -25,6 +26,12 @@ def test_what_was_typed_is_not_kept_of_an_exception(error: Exception, kept: str)
     assert kept in told
     assert not re.search(r"Ann|ann\b|example\.org|203\.0|2001:db8|123456|ab-_", told)
     assert len(told.splitlines()) == 2
+
+
+def test_a_mailed_link_is_not_kept_of_a_path() -> None:
+    """Flask writes the path of a request that it can't answer."""
+    told = redaction.masked(f"Exception on /signin/reset/{keys.token()} [GET]")
+    assert told == "Exception on /signin/reset/[secret] [GET]"
 
 
 def test_an_exception_tells_what_led_to_it() -> None:
