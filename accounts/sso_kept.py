@@ -28,8 +28,8 @@ FRESH = timedelta(hours=1)
 FAILED = timedelta(seconds=30)
 """How long a failure is remembered."""
 AT_ONCE = 4
-"""Answers of a provider that one process exchanges at once, which holds a thread each: at most
-half of them."""
+"""Answers of all providers that one process exchanges at once. Each holds a thread: at most half
+of them."""
 Document = dict[str, Any]
 
 
@@ -97,22 +97,21 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], Kept] = {}
-        self._places: dict[str, threading.BoundedSemaphore] = {}
+        self._places = threading.BoundedSemaphore(AT_ONCE)
 
     def of(self, provider_id: str, what: str) -> Kept:
         """Return the place of a document."""
         return self._kept.setdefault((provider_id, what), Kept())
 
     @contextmanager
-    def exchanging(self, provider_id: str) -> Iterator[None]:
+    def exchanging(self) -> Iterator[None]:
         """Hold one of the places for the block. Raises SsoFault if none is free."""
-        places = self._places.setdefault(provider_id, threading.BoundedSemaphore(AT_ONCE))
-        if not places.acquire(blocking=False):
+        if not self._places.acquire(blocking=False):
             raise SsoFault("unavailable")
         try:
             yield
         finally:
-            places.release()
+            self._places.release()
 
 
 def init_app(app: Flask) -> None:

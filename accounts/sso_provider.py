@@ -89,7 +89,7 @@ def answer(
     provider: Provider, code: str, sent_issuer: str | None, secrets: Secrets, at: datetime
 ) -> tuple[Claims, str | None]:
     """Exchange the code; return the checked claims, and the access token for more of them."""
-    with memory().exchanging(provider.id), faults():
+    with memory().exchanging(), faults():
         session = _session(provider)
         metadata = _metadata(provider, session, at, waits=True)
         must_say = metadata.get("authorization_response_iss_parameter_supported") is True
@@ -120,7 +120,7 @@ def answer(
 
 def more_claims(provider: Provider, claims: Claims, access: str | None, at: datetime) -> Claims:
     """Return the claims with those of the userinfo endpoint, for ID tokens without an email."""
-    with memory().exchanging(provider.id), faults():
+    with memory().exchanging(), faults():
         session = _session(provider)
         endpoint = str(_metadata(provider, session, at, waits=True).get("userinfo_endpoint"))
         if access is None or not is_secure(endpoint):
