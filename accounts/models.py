@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    and_,
     exists,
     func,
     select,
@@ -84,6 +85,11 @@ class Account(Model):
     def is_removed(self) -> bool:
         """Whether only the number of somebody is left, for the log."""
         return self.email.startswith(REMOVED)
+
+    @classmethod
+    def are_people(cls) -> ColumnElement[bool]:
+        """The condition for somebody: no placeholder of a request, no removed number."""
+        return and_(~cls.is_removed, cls.asked_email.is_(None))
 
     @property
     def next_label(self) -> str:

@@ -79,7 +79,7 @@ def counts(organisation_id: int | None, at: datetime) -> dict[str, int]:
     extra = (locked, func.count(Account.disabled_at), invited)
     query = select(state, func.count(), *extra)
     if organisation_id is None:
-        query = _with_factors(query.select_from(Account)).where(~Account.is_removed)
+        query = _with_factors(query.select_from(Account)).where(Account.are_people())
     else:
         query = _joined(query).where(Membership.organisation_id == organisation_id)
     rows = db.session.execute(query.group_by(state)).all()

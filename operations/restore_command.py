@@ -48,7 +48,7 @@ def restore_command(yes: bool, current: bool, compromised: bool) -> None:
     if current:
         _take_as_current(yes)
         return
-    people = db.session.scalar(select(func.count()).where(~Account.is_removed)) or 0
+    people = db.session.scalar(select(func.count()).where(Account.are_people())) or 0
     db.session.rollback()
     ends = "every second factor" if compromised else "their backup codes and all trust"
     if not yes:

@@ -28,6 +28,7 @@ from mail import queue
 from mail.outbox import Outbox
 from mail.postman import STUCK
 from operations.metrics import Metrics
+from tests.administration import administrator, press
 from tests.crowd import Crowd, fill, organisations
 from tests.live import free_port
 from tests.person import Person, app_code
@@ -163,6 +164,21 @@ def test_a_scrape_takes_as_many_statements_for_more_people(app: Flask) -> None:
     for extra in ("locked", "disabled", "invited"):
         assert values[f"onward_people_{extra}", ()] == sum(count[extra] for count in counts)
     assert sum(count["all"] for count in counts) == 163
+
+
+def test_somebody_who_is_asked_to_join_is_one_person(app: Flask) -> None:
+    """A placeholder stands in the list of those who ask; it is nobody more."""
+    before = scrape(app)
+    dora = administrator(app)
+    dora.visit("/admin/people/add")
+    press(dora, "Add people", people="Old Carol, carol@example.com")
+    values = scrape(app)
+    assert values["onward_people_invited", ()] == before["onward_people_invited", ()]
+    assert sum(of_states(values)) == sum(of_states(before)) + 1  # Dora
+
+
+def of_states(values: Values) -> list[float]:
+    return [number for (name, _), number in values.items() if name == "onward_people"]
 
 
 def test_somebody_of_two_organisations_or_none_is_one_person(app: Flask) -> None:
