@@ -73,6 +73,7 @@ def forget_person(account_id: int) -> None:
 def _forget(which: ColumnElement[bool]) -> None:
     for request in db.session.scalars(select(JoinRequest).where(which)).all():
         if request.placeholder_id is not None:
+            _locked(request)
             _clear(request)
         db.session.delete(request)
     db.session.flush()
