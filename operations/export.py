@@ -114,8 +114,13 @@ def _about(event: Model) -> dict[str, Any]:
 
 
 def _by(event: Model) -> dict[str, Any]:
-    """Return what they did to somebody else, who is told by their number alone."""
-    return {"person": getattr(event, "account_id", None)} | _told(event, EVENT)
+    """Return what they did to somebody else, who is told by their number alone.
+
+    The reason is left out: it was written about that person, and may name them.
+    """
+    told = _told(event, EVENT)
+    del told["reason"]
+    return {"person": getattr(event, "account_id", None)} | told
 
 
 def _told(row: Model, names: tuple[str, ...]) -> dict[str, Any]:

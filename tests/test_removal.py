@@ -14,6 +14,8 @@ from flask import Flask
 from sqlalchemy import text
 
 import clock
+from accounts import events
+from accounts.events import Event
 from admin import people
 from db import Model, db
 from operations import export, lives, removal
@@ -250,6 +252,20 @@ def test_what_an_administrator_did_stands_under_their_number(app: Flask) -> None
 
     rows = table(other.visit("/admin/audit"))
     assert "removed person 4" in [row[3] for row in rows if row[2].startswith("Reminder mailed")]
+
+
+def test_what_was_written_about_somebody_else_is_not_exported(app: Flask, carol: Person) -> None:
+    dora = administrator(app, organisation="Hartley & Sons")
+    with app.app_context():
+        db.session.add(
+            Event(**events.columns_of("reset", 3, clock.now(), by=4, reason="Carol lost her phone"))
+        )
+        db.session.commit()
+
+    done = run(app, "account", "export", dora.email)
+
+    assert '"person": 3' in done.output
+    assert "Carol" not in done.output
 
 
 def test_the_number_goes_with_the_last_event_that_has_it(app: Flask, carol: Person) -> None:
