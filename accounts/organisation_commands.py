@@ -75,7 +75,7 @@ def end_command(name: str, yes: bool) -> None:
         click.confirm(f"End {name} with {members} members?", abort=True)
     ended = organisation_end.end(organisation, clock.now())
     db.session.commit()
-    click.echo(f"Ended {name}; {members} people stay.")
+    click.echo(f"Ended {name}; {ended.people} people stay.")
     if ended.invited:
         click.echo(f"{ended.invited} of them never answered their invitation, which is void now.")
     for provider in identity.providers().values():

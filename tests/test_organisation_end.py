@@ -37,7 +37,7 @@ def test_nothing_of_an_organisation_is_left_but_its_people(silent: Flask, rows: 
 
     ended = run(silent, "organisation", "end", HERE, typed="y\n")
 
-    assert f"Ended {HERE}; 5 people stay." in ended.output
+    assert f"Ended {HERE}; 4 people stay." in ended.output
     assert "1 of them never answered their invitation, which is void now." in ended.output
     assert not begun & {str(kind) for (kind,) in rows(waiting)}
     assert rows("SELECT name FROM organisations") == [(THERE,)]
