@@ -78,7 +78,7 @@ def network() -> str:
     Whoever has an IPv6 address has 2^64 of them. A port, which some proxies add, is left out.
     """
     told = address()
-    with_port = re.fullmatch(r"\[(.*)\](?::\d+)?|([\d.]+):\d+", told)
+    with_port = re.fullmatch(r"\[(.+)\](?::\d+)?|([\d.]+):\d+", told)
     bare = next(filter(None, with_port.groups())) if with_port else told
     try:
         found = ipaddress.ip_address(bare)

@@ -155,7 +155,7 @@ SETTINGS = (
     Setting(
         "PASSWORD_PLACES",
         0,
-        "passwords that this machine hashes at once; 0: as many as it has cores",
+        "passwords that this machine hashes at once; 0: as many as it has cores, and at least two",
         0,
         1000,
     ),

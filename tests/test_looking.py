@@ -99,6 +99,7 @@ def test_only_proxies_of_ours_say_who_asks(
         ("[2001:db8:1:2::1]:4711", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
         ("nowhere", "nowhere"),
+        ("[]", "[]"),
         ("", ""),
     ],
 )
