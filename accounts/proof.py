@@ -81,8 +81,8 @@ def passed(found: Visitor, at: datetime) -> Response:
 
 
 def status_of(refusal: Refusal) -> int:
-    """Return the status of a page that refuses: 429 while nothing is read, 503 if we are busy."""
-    if refusal.is_busy:
+    """Return the status of a page that refuses: 429 while nothing is read, 503 for "not now"."""
+    if refusal.is_busy or refusal.reason == "sso_unavailable":
         return 503
     waits = refusal.is_closed or refusal.reason in {"locked_proof", "password_wait"}
     return 429 if waits else 422

@@ -77,9 +77,7 @@ def callback(provider_id: str) -> Response:
 
 def _refused(refusal: Refusal) -> Response:
     """Say why, on the page where the person can try again or go another way."""
-    status = 503 if refusal.reason == "sso_unavailable" else 422
-    status = 429 if refusal.is_closed else status
-    found = visitor()
+    status, found = proof.status_of(refusal), visitor()
     if found is None:
         return signin.page(refusal, "", status)
     if found.sign_in.proof_for is not None and found.is_authenticated:
