@@ -50,7 +50,7 @@ NAMES: dict[str, LazyString] = {
     "organisation removed": lazy_gettext("Organisation ended"),
     "restored": lazy_gettext("An older copy of all records was put back"),
     "keys replaced": lazy_gettext("Keys made anew"),
-    "compromised": lazy_gettext("Every second factor ended after a leak"),
+    "compromised": lazy_gettext("All second factors were ended after a leak"),
     "keys rotated": lazy_gettext("A new key is in use"),
     "key retired": lazy_gettext("A key was retired"),
     "enforcement changed": lazy_gettext("Enforcement changed"),

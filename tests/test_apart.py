@@ -186,7 +186,7 @@ def test_a_list_tells_only_what_this_organisation_asks(
     assert "Sam" not in otto.visit("/admin/people?state=must").words
     assert "Off" in otto.visit("/admin/people?state=off").words
 
-    assert "Nobody needs one" in otto.visit("/admin/people/remind").words
+    assert "Nobody needs a reminder" in otto.visit("/admin/people/remind").words
     assert "Sam" in dora.visit("/admin/people/remind").words
 
 

@@ -116,7 +116,7 @@ def test_pages_show_that_no_backup_code_works(old: Flask) -> None:
         ways = other.visit("/signin/another-way")
 
     assert "You have no backup codes left. Get new codes now" in page.words
-    assert "None: those from before" in page.words
+    assert "None left: codes made before" in page.words
     assert "no longer work" in page.words
     assert "Backup code" not in ways.words.partition("Use another way")[2]
 
