@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from flask import Flask
 
 ROOT = Path(__file__).parent.parent
 SOURCE = """
@@ -77,3 +79,29 @@ def forks(settings: dict[str, str]) -> Iterator[Forks]:
         process.stdin.close()
         process.wait(timeout=60)
         process.stdout.close()
+
+
+@contextmanager
+def running(app: Flask, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command for the installation of `app`, in a process that the block may kill."""
+    settings = {
+        "ONWARD_INSTANCE": app.instance_path,
+        "ONWARD_DATABASE_URL": str(app.config["DATABASE_URL"]),
+    }
+    command = [sys.executable, "-m", "flask", "--app", "app", *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what another process does; fail after two minutes."""
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

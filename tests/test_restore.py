@@ -3,11 +3,7 @@
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from app import create_app
 from db import db
 from tests import copies
 from tests.conftest import CHEAP, add_person
+from tests.forks import running, until
 from tests.person import Person, app_code, letters, text_of
 from tests.test_forgot import left_behind
 from tests.test_mark import IN, mark_of, newest_event, refused, run, served, spend
@@ -311,31 +308,6 @@ def test_mails_of_the_copy_that_hold_codes_or_links_do_not_leave(
     assert rows(waiting) == [("password_reset", 1, 0)]
 
 
-@contextmanager
-def restoring(app: Flask) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the command in a process that can be killed."""
-    settings = {
-        "ONWARD_INSTANCE": app.instance_path,
-        "ONWARD_DATABASE_URL": str(app.config["DATABASE_URL"]),
-    }
-    command = [sys.executable, "-m", "flask", "--app", "app", "restore", "--yes"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def rows_of(app: Flask, query: str) -> Any:
     """Read beside the application, with a connection that begins as a reader."""
     engine = create_engine(app.config["SQLALCHEMY_ENGINES"]["default"]["url"])
@@ -353,7 +325,7 @@ def test_killed_between_row_and_mark_it_is_not_served_and_runs_again(
     copies.put_back(site, copy)
     # Whoever writes to a pipe waits for a reader: the command stops where it writes the mark.
     os.mkfifo(f"{mark_of(site)}.new")
-    with restoring(site) as process:
+    with running(site, "restore", "--yes") as process:
         until(lambda: rows_of(site, "SELECT epoch FROM installation") == 1)
         mails = "SELECT count(*) FROM outbox WHERE kind = 'restored'"
         until(lambda: rows_of(site, mails) == 3)
@@ -375,7 +347,7 @@ def test_killed_between_row_and_mark_it_is_not_served_and_runs_again(
 def killed_in_postgresql(app: Flask) -> int:
     """Kill the command where it waits for backup codes that are locked; return its status."""
     engine = create_engine(app.config["SQLALCHEMY_ENGINES"]["default"]["url"])
-    with engine.connect() as holder, restoring(app) as process:
+    with engine.connect() as holder, running(app, "restore", "--yes") as process:
         holder.execute(text("SELECT 1 FROM backup_codes FOR UPDATE"))
         until(lambda: rows_of(app, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
         process.send_signal(signal.SIGKILL)
@@ -398,7 +370,7 @@ def killed_in_sqlite(app: Flask) -> int:
         db.session.commit()
         db.engine.dispose()
     log = Path(app.instance_path) / "onward.sqlite-wal"
-    with restoring(app) as process:
+    with running(app, "restore", "--yes") as process:
         until(lambda: log.exists() and log.stat().st_size > 1_000_000)
         process.send_signal(signal.SIGKILL)
         return process.wait()

@@ -16,9 +16,10 @@ from flask.cli import main
 
 from db import db
 from tests import copies
+from tests.forks import until
 from tests.sizes import drill
 from tests.test_mark import mark_of, refused, served, spend
-from tests.test_restore import ROOT, restored, rows_of, until
+from tests.test_restore import ROOT, restored, rows_of
 
 KILLS = drill(5, 200)
 SERVER = get_context("forkserver")

@@ -1,13 +1,8 @@
 """The upgrade that seals every value for its row, over filled databases of 0008 and of 0001."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +18,7 @@ from db import alembic, db
 from sealed import SealedModel
 from tests import postgres, upgrades
 from tests.conftest import uninstalled
+from tests.forks import running, until
 from tests.person import Person, app_code, letters, text_of
 from tests.upgrades import NOON, installed, tables
 
@@ -282,36 +278,11 @@ def test_more_rows_than_a_page_are_all_sealed_anew(old: Old) -> None:
         assert db.session.scalar(text(query)) == 2503
 
 
-@contextmanager
-def upgrading(app: Flask) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `init` as an operator does, in a process that can be killed."""
-    settings = {
-        "ONWARD_INSTANCE": app.instance_path,
-        "ONWARD_DATABASE_URL": str(app.config["DATABASE_URL"]),
-    }
-    command = [sys.executable, "-m", "flask", "--app", "app", "init"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def killed_in_postgresql(app: Flask) -> int:
     """Kill the upgrade where it waits for a set-up that is locked; return its status."""
     engine = create_engine(app.config["SQLALCHEMY_ENGINES"]["default"]["url"])
     waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    with engine.connect() as holder, engine.connect() as watcher, upgrading(app) as process:
+    with engine.connect() as holder, engine.connect() as watcher, running(app, "init") as process:
         holder.execute(text("SELECT 1 FROM wizards WHERE id = 4 FOR UPDATE"))
         until(lambda: bool(watcher.scalar(waits)))
         process.send_signal(signal.SIGKILL)
@@ -325,7 +296,7 @@ def killed_in_sqlite(app: Flask) -> int:
     with app.app_context():
         db.engine.dispose()
     log = Path(app.instance_path) / "onward.sqlite-wal"
-    with upgrading(app) as process:
+    with running(app, "init") as process:
         until(lambda: log.exists() and log.stat().st_size > 1_000_000)
         process.send_signal(signal.SIGKILL)
         return process.wait()
