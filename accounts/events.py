@@ -81,6 +81,17 @@ def record(kind: str, account_id: int | None, at: datetime, **facts: Unpack[Fact
     db.session.add(Event(**columns_of(kind, account_id, at, **facts)))
 
 
+def record_unmarked(
+    kind: str, account_id: int | None, at: datetime, **facts: Unpack[Facts]
+) -> None:
+    """Write an event of an act that spends nothing, such as a refusal.
+
+    An old copy without it is no danger, so the mark stays: moving it takes the time of a file,
+    which would tell who has an account (S-152, S-164).
+    """
+    db.session.execute(insert(Event).values(columns_of(kind, account_id, at, **facts)))
+
+
 def record_many(rows: list[dict[str, Any]]) -> None:
     """Write many events, as rows of `columns_of`, by one statement."""
     ids = db.session.scalars(insert(Event).returning(Event.id), rows).all()

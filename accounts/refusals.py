@@ -7,13 +7,12 @@ concerns an account is an event, as everything else that happens to it.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, exists, func, insert, or_, select
+from sqlalchemy import case, exists, func, or_, select
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 import bounds
 import client
 from accounts import events
-from accounts.events import Event
 from bounds import at_most
 from db import Model, db, insert_into
 
@@ -46,10 +45,7 @@ def note(
     One statement either way, and nothing else (S-152).
     """
     if account_id is not None:
-        # As a plain row: it spends nothing, so it need not move the mark, which takes the time
-        # of a file (operations/mark.py).
-        row = events.columns_of(kind, account_id, at, factor=factor, result=result)
-        db.session.execute(insert(Event).values(row))
+        events.record_unmarked(kind, account_id, at, factor=factor, result=result)
         return
     _count(kind, factor or "password", result, at)
 
