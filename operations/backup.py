@@ -111,7 +111,8 @@ def _copy_sqlite(database: str, part: Path) -> None:
 
 
 def _copy_postgresql(url: URL, part: Path) -> None:
-    plain = url.set(drivername="postgresql", password=None).render_as_string()
+    # `set` would take None for "unchanged", and the text would hold "***" as the password.
+    plain = url._replace(drivername="postgresql", password=None).render_as_string()
     password = {"PGPASSWORD": str(url.password)} if url.password else {}
     arguments = ["--format=custom", "--no-password", f"--file={part}", f"--dbname={plain}"]
     _run("pg_dump", *arguments, **password)

@@ -65,6 +65,13 @@ def stop(address: str, mode: str = "immediate") -> None:
     _run(binary("pg_ctl"), "-D", f"{_folder(address)}/data", "-m", mode, "stop")
 
 
+def ask_for_passwords(address: str) -> None:
+    """Let nobody in without a password from now on."""
+    rules = Path(_folder(address)) / "data" / "pg_hba.conf"
+    rules.write_text("local all all scram-sha-256\n")
+    _run(binary("pg_ctl"), "-D", f"{_folder(address)}/data", "reload")
+
+
 @contextmanager
 def frozen(address: str) -> Iterator[None]:
     """Let no process of the cluster do anything within the block."""

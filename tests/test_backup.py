@@ -11,9 +11,10 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
+from app import create_app
 from db import db
-from tests import copies
-from tests.conftest import FIT
+from tests import copies, postgres
+from tests.conftest import CHEAP, FIT, install
 from tests.test_mark import newest_event, run, served
 
 
@@ -47,6 +48,28 @@ def test_a_copy_is_whole_private_and_without_keys(site: Flask, tmp_path: Path) -
     copies.put_back(site, file)
     assert everything(site) == before
     served(site)
+
+
+def test_a_password_in_the_address_is_given_to_pg_dump(tmp_path: Path) -> None:
+    with postgres.cluster() as cluster:
+        address = postgres.new_database(cluster, "guarded")
+        install(tmp_path / "instance")  # an application on such a database wants its keys at once
+        app = install(tmp_path / "instance", DATABASE_URL=address)
+        with app.app_context():
+            db.session.execute(text("ALTER ROLE app PASSWORD 'well guarded'"))
+            db.session.commit()
+            db.engine.dispose()
+        postgres.ask_for_passwords(cluster)
+        app = create_app(
+            {"INSTANCE": app.instance_path, **CHEAP}
+            | {"DATABASE_URL": address.replace("//app@", "//app:well%20guarded@")}
+        )
+
+        done = backup(app, tmp_path / "copy")
+
+        assert (done.exit_code, done.output.startswith("Copied and checked")) == (0, True)
+        with app.app_context():
+            db.engine.dispose()
 
 
 def test_the_database_remembers_the_copy_and_its_keys(site: Flask, tmp_path: Path) -> None:
