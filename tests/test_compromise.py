@@ -95,3 +95,10 @@ def test_keys_of_the_environment_must_be_new_before_anything_ends(
 
     assert (refused.exit_code, "ONWARD_KEY_PEPPER_2" in refused.output) == (1, True)
     assert (snapshot(), files(app)) == (before, kept)
+
+    monkeypatch.setenv("ONWARD_KEY_PEPPER_2", "ab" * 32)
+    done = run(app, "restore", "--compromised", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "Take these keys out of the environment: pepper.\n" in done.output
+    monkeypatch.delenv("ONWARD_KEY_PEPPER")
+    served(app)
