@@ -23,7 +23,7 @@ from mail import messages, outbox
 from mail.message import Message
 from mail.outbox import Outbox
 from operations import compromise, mark, sealing
-from operations.installation_row import Installation
+from operations.installation_row import ONLY, Installation
 from operations.mark import Mark
 from operations.start import newest_event
 from wizard import moves
@@ -133,13 +133,14 @@ def use_todays_keys(at: datetime) -> list[str]:
 
 def let_serve() -> None:
     """Write the mark: this database is the one to serve from now on."""
-    row = db.session.get_one(Installation, 1, populate_existing=True)
+    row = db.session.get_one(Installation, ONLY, populate_existing=True)
     mark.write(Mark(row.uid, row.epoch, newest_event()))
 
 
 def behind() -> bool:
     """Tell whether the mark knows more of this database than it holds itself."""
-    row, held = db.session.get_one(Installation, 1), mark.read()
+    row, held = db.session.get_one(Installation, ONLY), mark.read()
     if held is None or held.uid != row.uid:
         return False
-    return held.epoch > row.epoch or held.event > newest_event()
+    # A restore begins an epoch, in which events are counted from the copy on.
+    return (held.epoch, held.event) > (row.epoch, newest_event())

@@ -194,7 +194,7 @@ def test_it_says_what_it_cannot_know_and_tells_people(old: Flask, rows: Rows) ->
 
     assert re.search(r"The copy ends at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", printed)
     assert "Nobody can know what happened after that" in printed
-    assert "3 people are told by mail" in printed
+    assert "People who are told by mail: 3" in printed
     told = rows("SELECT kind, organisation_id FROM events WHERE id > " + str(before))
     assert told == [("restored", None), ("restored", 1), ("restored", 2)]
     run(old, "mail", "deliver")
@@ -240,6 +240,21 @@ def test_a_database_that_was_moved_is_taken_as_current(
     served(app)
     carol.sign_in()
     assert carol.press("/signin/backup-code", code=carol.codes[0]).heading == IN
+
+
+def test_another_machine_goes_on_after_a_restore_elsewhere(
+    old: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its mark is of the epoch before, with more events than the copy has."""
+    theirs = mark_of(old).read_text()
+    assert run(old, "restore", "--yes").exit_code == 0
+    mark_of(old).write_text(theirs)
+    refused(old, capsys)
+
+    done = run(old, "restore", "--current", "--yes")
+
+    assert done.exit_code == 0, done.output
+    served(old)
 
 
 def test_a_copy_from_before_the_last_restore_is_noticed_by_its_epoch(
