@@ -24,8 +24,8 @@ SIGNED = timedelta(days=30)
 class Retired:
     """What became of a key."""
 
-    has_file: bool
-    """False: it came from a variable, which somebody else must take away."""
+    is_variable: bool
+    """Whether it comes from the environment, out of which somebody else must take it."""
     backup: Backup | None
     """The newest one that still needs it."""
 
@@ -43,9 +43,9 @@ def retire(name: str, at: datetime) -> Retired:
     events.record("key retired", None, at, result=name)
     needing = backup.newest_needing(name, ring.prints[name])
     db.session.commit()
-    has_file = key_making.put_aside(key_check.folder(), name)
+    key_making.put_aside(key_check.folder(), name)
     keys.anew(current_app)
-    return Retired(has_file, needing)
+    return Retired(name in key_files.of_environment(), needing)
 
 
 def refuse(ring: KeyRing, row: Installation, name: str, at: datetime) -> None:
@@ -56,11 +56,16 @@ def refuse(ring: KeyRing, row: Installation, name: str, at: datetime) -> None:
     following = key_files.name_of(
         purpose, min(one for one in ring.numbers(purpose) if one > number)
     )
+    if following not in (row.key_prints or {}):
+        raise KeysKept(
+            f"The database does not know {following} yet. "
+            f"Run: flask --app app keys rotate {purpose}"
+        )
     wait = SIGNED if purpose == "signing" else key_use.SPREAD
     since = row.knows_since(following)
     if since is not None and at < since + wait:
         raise KeysKept(
-            f"{following} is in use since {since:%Y-%m-%d %H:%M} UTC. "
+            f"{following} has been in use since {since:%Y-%m-%d %H:%M} UTC. "
             f"{name} may be needed until {since + wait:%Y-%m-%d %H:%M} UTC."
         )
     if count := key_use.every()[name]:

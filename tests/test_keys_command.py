@@ -85,11 +85,35 @@ def test_a_key_in_use_is_not_retired(app: Flask, carol: Person, snapshot: Snapsh
     bob.to_codes()
     before, kept = snapshot(), files(app)
 
-    assert "seal-2 is in use since" in refused(app, "retire", "1")
+    assert "seal-2 has been in use since" in refused(app, "retire", "1")
     with later(minutes=11):
         assert "Values sealed with seal-1: 2." in refused(app, "retire", "seal-1")
 
     assert (snapshot(), files(app)) == (before, kept)
+
+
+def test_a_key_that_came_by_itself_retires_none_before_it(
+    app: Flask, carol: Person, snapshot: Snapshot
+) -> None:
+    """Nobody knows since when it makes: the thirty days can't be counted."""
+    (folder_of(app) / "signing-2.key").write_text("ab" * 32)
+    before, kept = snapshot(), files(app)
+
+    assert "keys rotate signing" in refused(app, "retire", "signing")
+
+    assert (snapshot(), files(app)) == (before, kept)
+
+
+def test_a_retired_key_that_is_also_a_variable_is_told_so(
+    app: Flask, carol: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moved out of its folder alone, it would still be in every ring."""
+    monkeypatch.setenv("ONWARD_KEY_SEAL", (folder_of(app) / "seal-1.key").read_text())
+    monkeypatch.setenv("ONWARD_KEY_SEAL_2", "ab" * 32)
+    beside(app, "keys", "rotate")
+    with later(minutes=11):
+        done = run(app, "keys", "retire", "1")
+    assert (done.exit_code, "Take it out of the environment" in done.output) == (0, True)
 
 
 def _stored(app: Flask) -> dict[str, bytes]:
