@@ -112,7 +112,7 @@ def _strange_keys() -> str | None:
         return "run: flask --app app init"
     ring = keys.load(key_check.folder())
     if strangers := key_check.strangers(ring, prints):
-        return f"{', '.join(strangers)} of another one; put back the right ones"
+        return f"not {', '.join(strangers)}; put back the right keys"
     lacking = key_check.lacking(ring, prints)
     return f"{', '.join(lacking)} missing; put back the folder that has them" if lacking else None
 

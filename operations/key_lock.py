@@ -7,23 +7,11 @@ from contextlib import contextmanager
 
 from click import ClickException
 
-from keys import KeysMissing
 from operations import key_check
-
-NAME = "lock"
 
 
 class KeysKept(ClickException):
     """The keys stay as they are; the text says why."""
-
-
-@contextmanager
-def telling() -> Iterator[None]:
-    """End the command with a sentence if there are no keys to work with."""
-    try:
-        yield
-    except KeysMissing as error:
-        raise KeysKept(str(error)) from None
 
 
 @contextmanager
@@ -33,7 +21,7 @@ def alone() -> Iterator[None]:
     The system lets go of the lock when the process dies, however that happens.
     """
     key_check.folder().mkdir(mode=0o700, exist_ok=True)  # keys of the environment have none
-    handle = os.open(key_check.folder() / NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(key_check.folder(), os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

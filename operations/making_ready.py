@@ -10,7 +10,7 @@ import key_files
 import keys
 from accounts import events
 from db import alembic, db, reading
-from operations import alone, files, key_check, mark, schema, start, write_check
+from operations import alone, files, key_check, key_lock, mark, schema, start, write_check
 from operations.installation_row import Installation
 
 
@@ -31,15 +31,17 @@ def _prepare(new_keys: bool) -> None:
     missing = keys.missing(key_check.folder())
     if not new_keys:
         _refuse_without(missing)
+    elif unusable := _unusable(missing):
+        raise click.ClickException(
+            f"These keys are short or not hexadecimal: {', '.join(unusable)}. Move their files "
+            "away, or their variables, then run this again."
+        )
     # First the database: if it needs the keys it has, a missing one must not be made anew.
     _upgrade()
-    for name in keys.make(key_check.folder(), _fresh(missing)):
-        click.echo(f"Made the key {name}. Back it up apart from the database.")
-    try:
-        ring = key_check.with_retired()
-    except keys.KeysMissing as error:
-        raise click.ClickException(str(error)) from None
-    _bind(ring, new_keys)
+    with key_lock.alone():  # a rotation or retirement changes the same row
+        for name in keys.make(key_check.folder(), _fresh(missing)):
+            click.echo(f"Made the key {name}. Back it up apart from the database.")
+        _bind(key_check.with_retired(), new_keys)
     _mark()
     write_check.write(clock.now())
 
@@ -56,6 +58,16 @@ def _upgrade() -> None:
             f"The database is not what this version makes: {'; '.join(told)}. "
             "Something other than Onward has changed it. Undo that, or restore a backup."
         )
+
+
+def _unusable(names: list[str]) -> list[str]:
+    """Return those of the missing keys that are there but no keys: nothing is written over them."""
+    files = {key_files.name_of(*key_files.parts(file.stem)) for file in _files()}
+    return [name for name in names if name in files or name in key_files.of_environment()]
+
+
+def _files() -> list[Path]:
+    return key_files.files_of(key_check.folder())
 
 
 def _fresh(names: list[str]) -> list[str]:
@@ -99,7 +111,7 @@ def _refused(why: str, names: list[str]) -> click.ClickException:
     return click.ClickException(
         f"Nothing was changed. {why}: {', '.join(names)}. "
         "Put back the folder of keys from your backup. Are they lost for ever? Then "
-        "flask --app app init --new-keys goes on without them, and nobody can read any more: "
+        "flask --app app init --new-keys goes on without them, and these can't be read any more: "
         f"{key_check.losses(names)}."
     )
 
@@ -116,7 +128,7 @@ def _bind(ring: keys.KeyRing, new_keys: bool) -> None:
             "Put back the keys that belong to it and run this again."
         )
     if new_keys and lost:
-        click.echo(f"Nobody can read any more: {key_check.losses(lost)}.")
+        click.echo(f"These can't be read any more: {key_check.losses(lost)}.")
         events.record("keys replaced", None, clock.now(), result=", ".join(lost))
     # What an old copy needs of the retired keys is remembered until `restore` has sealed it anew.
     row.know_keys(ring.prints if new_keys else known | ring.prints, clock.now())

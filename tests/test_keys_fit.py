@@ -77,7 +77,7 @@ def test_new_keys_are_made_when_the_operator_says_that_the_old_are_lost(site: Fl
     assert done.exit_code == 0, done.output
     assert done.output.count("Made the key") == 1
     assert "Made the key pepper." in done.output
-    assert "Nobody can read any more: every backup code and every reset code." in done.output
+    assert "These can't be read any more: every backup code and every reset code." in done.output
     assert (folder_of(site) / "seal-1.key").read_text() == kept
     assert faults(site) == []
     with site.app_context():
@@ -93,6 +93,8 @@ def test_a_key_of_the_wrong_shape_is_not_written_over(tmp_path: Path) -> None:
     refused = run(app, "init")
 
     assert (refused.exit_code, "The key 'pepper' is missing, short" in refused.output) == (1, True)
+    anyhow = run(app, "init", "--new-keys")
+    assert (anyhow.exit_code, "not hexadecimal: pepper. Move" in anyhow.output) == (1, True)
     assert (folder_of(app) / "pepper.key").read_text() == "short"
     with app.app_context():
         db.engine.dispose()
@@ -123,7 +125,7 @@ def test_keys_of_another_database_are_told_everywhere(
         refused.output
     )
     assert faults(app)[0] == (
-        f"FAULT  keys belong to the database: {name} of another one; put back the right ones"
+        f"FAULT  keys belong to the database: not {name}; put back the right keys"
     )
     assert snapshot() == before
 
