@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy.exc import DBAPIError
 
 import clock
 from operations import backup
@@ -22,8 +21,6 @@ def backup_command(file: Path) -> None:
         prints = backup.make(file, clock.now())
     except (backup.BackupFailed, OSError) as error:
         raise click.ClickException(str(error)) from None
-    except DBAPIError as error:
-        raise click.ClickException(f"The database can't be read: {error.orig}") from None
     needed = ", ".join(f"{name} ({of_key})" for name, of_key in sorted(prints.items()))
     click.echo(f"Copied and checked: {file}, {file.stat().st_size} bytes.")
     click.echo(f"It needs these keys, which are not in it: {needed or 'not known'}.")

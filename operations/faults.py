@@ -17,7 +17,7 @@ def words(error: DBAPIError) -> str:
     state = _state(error)
     if state in FULL_STATES:
         return FULL
-    if state in {"SQLITE_BUSY", "SQLITE_LOCKED", "55P03"}:
+    if state.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "55P03")):
         return LOCKED
     return str(error.orig).strip().partition("\n")[0]
 

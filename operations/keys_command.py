@@ -19,19 +19,18 @@ def status_command() -> None:
 
     Exits with 1 if something needs a key that is not there.
     """
-    with key_lock.telling():
-        ring, uses, row = keys.load(key_check.folder()), key_use.every(), Installation.shown()
-        for name, of_key in sorted(ring.prints.items(), key=lambda one: key_files.order(one[0])):
-            since = row.knows_since(name) if row else None
-            is_newest = key_files.parts(name)[1] == ring.newest(key_files.parts(name)[0])
-            known = row is not None and name in (row.key_prints or {})
-            state = "makes" if is_newest else "opens"
-            told = f"since {since:%Y-%m-%d %H:%M} UTC" if since else "since before that was noted"
-            told = told if known else "not used yet: flask --app app keys rotate"
-            click.echo(f"{name:<10} {of_key}  {state}  {_needed(name, uses[name])}; {told}")
-        missing = sorted(set(uses) - set(ring.prints))
-        for name in missing:
-            click.echo(f"MISSING    {name}; {_needed(name, uses[name])}")
+    ring, uses, row = keys.load(key_check.folder()), key_use.every(), Installation.shown()
+    for name, of_key in sorted(ring.prints.items(), key=lambda one: key_files.order(one[0])):
+        since = row.knows_since(name) if row else None
+        is_newest = key_files.parts(name)[1] == ring.newest(key_files.parts(name)[0])
+        known = row is not None and name in (row.key_prints or {})
+        state = "makes" if is_newest else "opens"
+        told = f"since {since:%Y-%m-%d %H:%M} UTC" if since else "since before that was noted"
+        told = told if known else "not used yet: flask --app app keys rotate"
+        click.echo(f"{name:<10} {of_key}  {state}  {_needed(name, uses[name])}; {told}")
+    missing = sorted(set(uses) - set(ring.prints))
+    for name in missing:
+        click.echo(f"MISSING    {name}; {_needed(name, uses[name])}")
     raise SystemExit(1 if missing else 0)
 
 
@@ -50,7 +49,7 @@ def rotate_command(purpose: str, renew: bool) -> None:
     """Make a new key and use it, while Onward runs. Killed, it is run again and goes on."""
     if renew and purpose != "pepper":
         raise click.ClickException("--renew is for the pepper: only backup codes depend on it.")
-    with key_lock.telling(), key_lock.alone():
+    with key_lock.alone():
         name = rotation.begin(purpose, _unfinished(purpose, renew), clock.now())
         click.echo(
             f"Everything is made with {name} from now on. Back it up apart from the database."
@@ -92,20 +91,17 @@ def _renew() -> None:
 @with_appcontext
 def retire_command(name: str) -> None:
     """Put the key NAME aside, such as seal-1 or pepper; a number alone is that of a seal."""
-    with key_lock.telling():
-        try:
-            wanted = key_files.name_of(
-                *key_files.parts(f"seal-{name}" if name.isdecimal() else name)
-            )
-        except ValueError as error:
-            raise click.ClickException(f"{error}.") from None
-        with key_lock.alone():
-            done = retirement.retire(wanted, clock.now())
+    try:
+        wanted = key_files.name_of(*key_files.parts(f"seal-{name}" if name.isdecimal() else name))
+    except ValueError as error:
+        raise click.ClickException(f"{error}.") from None
+    with key_lock.alone():
+        done = retirement.retire(wanted, clock.now())
     where = key_check.folder() / key_files.RETIRED / f"{wanted}.key"
-    if done.has_file:
-        click.echo(f"{wanted} lies in {where} now. Nothing needs it any more but old copies.")
-    else:
+    if done.is_variable:
         click.echo(f"Nothing needs {wanted} any more. Take it out of the environment, and keep it.")
+    else:
+        click.echo(f"{wanted} lies in {where} now. Nothing needs it any more but old copies.")
     if done.backup:
         click.echo(
             f"The newest backup that needs it is {done.backup.file} "

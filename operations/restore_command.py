@@ -3,13 +3,13 @@
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import func, select
 
 import clock
 import keys
 from accounts.models import Account
-from db import alembic, db, reading
-from operations import compromise, key_check, key_lock, mark, restore
+from db import db, reading
+from operations import compromise, key_check, key_lock, mark, restore, schema
 from operations.restore import Restored
 from operations.start import RETIRED
 
@@ -18,13 +18,13 @@ NOT_UNDONE = (
     "What nobody can undo:",
     "- Names, addresses and the log were read. So were the hashes of passwords: weak ones will",
     "  be guessed. Until somebody has set up anew, the password alone signs them in.",
-    "- Whoever was an administrator in that copy may have changed it: look over the roles.",
+    "- Administrators in that copy may have changed it: look over the roles.",
 )
 LOST = (
     "Each app's next code works in a minute.",
     "Nobody can know what happened after that:",
     "- A password, an app or a backup email that was changed is the old one again, and a",
-    "  device or a person that was removed is back. Whoever did it must do it again.",
+    "  device or a person that was removed is back. It must be done again.",
     "- People who joined, left or got another role: look over your administrators first.",
     "- An app that was set up after it shows codes that no longer count: that person needs",
     "  flask --app app account reset",
@@ -59,12 +59,11 @@ def restore_command(yes: bool, current: bool, compromised: bool) -> None:
 def _restore(compromised: bool) -> None:
     at = clock.now()
     with key_lock.alone():
-        if compromised:
-            compromise.refuse_fixed()
+        fresh = compromise.fresh_purposes() if compromised else set()
         found = restore.restore(at, compromised=compromised)
         told = restore.tell_everybody(found.copied_at, at, compromised=compromised)
         closed = restore.use_todays_keys(at)
-        left = compromise.change_keys(at) if compromised else []
+        left = compromise.change_keys(fresh, at) if compromised else []
     restore.let_serve()
     _tell(found, told, NOT_UNDONE if compromised else LOST)
     if left:
@@ -75,24 +74,14 @@ def _restore(compromised: bool) -> None:
 
 def _check() -> None:
     """End with a sentence unless schema and keys are those of this database."""
-    if not _is_upgraded() or not (prints := key_check.stored_prints()):
+    with reading() as connection:
+        is_upgraded = schema.version(connection) == schema.wanted()
+    if not is_upgraded or not (prints := key_check.stored_prints()):
         raise click.ClickException("Run flask --app app init first, then this again.")
-    try:
-        ring = key_check.with_retired()
-    except keys.KeysMissing as error:
-        raise click.ClickException(str(error)) from None
+    ring = key_check.with_retired()
     if sentence := key_check.misfit(ring, prints):
         raise click.ClickException(sentence)
     keys.hold(current_app, ring)
-
-
-def _is_upgraded() -> bool:
-    """Tell whether the newest migration has run, without a lock that outlasts the question."""
-    with reading() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return False
-        found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
-    return set(found) == set(alembic.script_directory.get_heads())
 
 
 def _take_as_current(yes: bool) -> None:
@@ -119,8 +108,8 @@ def _tell(found: Restored, told: int, lines: tuple[str, ...]) -> None:
     for line in lines:
         click.echo(line)
     if found.invitations:
-        click.echo(f"{found.invitations} invitations are void: send them again.")
+        click.echo(f"Invitations that are void now: {found.invitations}. Send them again.")
     click.echo(
-        f"{told} people are told by mail, once Onward runs or by: flask --app app mail deliver"
+        f"People who are told by mail: {told}, once Onward runs or by: flask --app app mail deliver"
     )
     click.echo("Look at it with flask --app app doctor, then start Onward.")
