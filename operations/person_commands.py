@@ -69,14 +69,15 @@ def remove_command(email: str, yes: bool, leave_without_owner: bool) -> None:
     Their events stay in the log, without name and address.
     """
     account = account_commands.person(email)
-    address = account.email
+    name, address = account.name, account.email
+    db.session.rollback()  # nobody waits for the answer
     if not yes:
-        click.confirm(f"Remove {account.name} ({address}) for ever?", abort=True)
+        click.confirm(f"Remove {name} ({address}) for ever?", abort=True)
     refusal = removal.remove(account, clock.now(), leave_without_owner)
     if refusal is not None:
         said = account_commands.plain(refusal)
         raise click.ClickException(f"{said} Or give --leave-without-owner.")
     db.session.commit()
     removal.forget_earlier_pages()
-    click.echo(f"Removed {address}. In the log it is {account.name}.")
+    click.echo(f"Removed {address}. The log now calls this person {account.name}.")
     click.echo("Copies that were made before still hold what was removed.")

@@ -200,7 +200,9 @@ def test_a_removed_person_is_nowhere_any_more(site: Flask) -> None:
     assert "carol" in dumped(site).lower()
     done = run(site, "account", "remove", CAROL, "--yes")
 
-    assert done.output.startswith("Removed carol@example.com. In the log it is removed person 3.")
+    assert done.output.startswith(
+        "Removed carol@example.com. The log now calls this person removed person 3."
+    )
     assert "carol" not in dumped(site).lower()
     named = [file for file in files(site) if b"carol" in file.read_bytes().lower()]
     assert named == []
