@@ -84,8 +84,11 @@ def _listed(purpose: str, text: str) -> dict[str, str]:
     if not text.startswith("{"):
         return {name_of(purpose, 1): text}
     try:
-        return {name_of(purpose, int(number)): str(key) for number, key in json.loads(text).items()}
-    except ValueError:
+        keys = {name_of(purpose, int(number)): str(key) for number, key in json.loads(text).items()}
+        for name in keys:
+            parts(name)
+        return keys
+    except (ValueError, AttributeError):  # no JSON, no object, or a number that no key has
         return {name_of(purpose, 1): "not JSON"}
 
 

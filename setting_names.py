@@ -8,7 +8,7 @@ from typing import Any
 PREFIX = "ONWARD_"
 OTHERS = ("INSTANCE", "PROVIDERS")
 """What an operator sets besides the table of settings."""
-SECRETS = re.compile(r"KEY_(SEAL|PEPPER|SIGNING)(_[0-9]+)?|SSO_[A-Z0-9_]+")
+SECRETS = re.compile(r"KEY_(SEAL|PEPPER|SIGNING)(_[1-9][0-9]{0,5})?|SSO_[A-Z0-9_]+")
 """Keys, and client secrets of SSO as docs/sso.md names them."""
 TOOLS = {"DEVELOPMENT", "DRILL", "SNAPSHOTS"}
 """What `make` sets for itself."""

@@ -262,6 +262,12 @@ def test_keys_secrets_and_what_make_sets_are_known(tmp_path: Path) -> None:
     assert load(tmp_path, **dict.fromkeys(known, "1"), HOME="/")["ISSUER"] == "File"
 
 
+@pytest.mark.parametrize("name", ["ONWARD_KEY_SEAL_02", "ONWARD_KEY_SEAL_0"])
+def test_a_key_by_a_number_that_none_has_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(settings.SettingError, match=name):
+        load(tmp_path, **{name: "ab" * 32})
+
+
 def test_a_settings_file_that_nobody_can_read_ends_the_program_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
