@@ -73,7 +73,7 @@ def _told(diff: Any) -> Iterator[str]:
         return
     kind, what = diff[0], diff[-1]
     verb, _, noun = kind.partition("_")
-    state = "is missing" if verb == "add" else "is too much"
+    state = "is missing" if verb == "add" else "should not be there"
     if noun == "table":
         if verb == "add":
             yield f"{what.name} {state}"
@@ -106,4 +106,4 @@ def _reused_numbers(connection: Connection) -> Iterator[str]:
         if table.dialect_options["sqlite"]["autoincrement"]:
             made = connection.scalar(query, {"name": table.name})
             if made and "AUTOINCREMENT" not in made:
-                yield f"{table.name} gives numbers twice"
+                yield f"{table.name} can reuse the number of a deleted row"

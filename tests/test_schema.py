@@ -91,7 +91,7 @@ def test_an_installation_of_the_first_migration_as_it_was_is_repaired(first: Fla
 SPOILT = [
     ("DROP INDEX ix_events_account_id", "ix_events_account_id of events is missing"),
     ("ALTER TABLE accounts DROP COLUMN disabled_at", "accounts.disabled_at is missing"),
-    ("ALTER TABLE accounts ADD COLUMN shoe TEXT", "accounts.shoe is too much"),
+    ("ALTER TABLE accounts ADD COLUMN shoe TEXT", "accounts.shoe should not be there"),
     ("DROP TABLE backups", "backups is missing"),
 ]
 
@@ -124,7 +124,7 @@ def test_rules_and_numbers_are_looked_at_as_well(app: Flask) -> None:
         db.engine.dispose()
         assert schema.differences() == [
             "ck_memberships_role of memberships is missing",
-            "sign_ins gives numbers twice",
+            "sign_ins can reuse the number of a deleted row",
         ]
 
 
