@@ -71,6 +71,7 @@ def end_command(name: str, yes: bool) -> None:
     """End an organisation; its people stay, and it asks nothing of them any more."""
     organisation = named(name)
     members = enforcement.consequences(organisation.id, clock.now()).members
+    db.session.rollback()  # nobody waits for the answer
     if not yes:
         click.confirm(f"End {name} with {members} members?", abort=True)
     ended = organisation_end.end(organisation, clock.now())

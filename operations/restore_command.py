@@ -91,6 +91,7 @@ def _take_as_current(yes: bool) -> None:
         )
     if sentence := key_check.misfit(keys.load(key_check.folder()), key_check.stored_prints()):
         raise click.ClickException(f"{sentence} {RETIRED}")
+    db.session.rollback()  # nobody waits for the answer
     if not yes:
         click.confirm("Is this the newest state of the database, and no older copy?", abort=True)
     restore.let_serve()
